@@ -1,0 +1,32 @@
+#!/bin/sh
+# check.sh CMAKE BUILD CC LIBDIR: install into a folder of its own, move it (an installed tree can be moved),
+# build an example against it by pkg-config and by the CMake package, run both and the program.
+set -eu
+cmake=$1 build=$2 cc=$3 libdir=$4
+here=$(cd "$(dirname "$0")" && pwd)
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+
+"$cmake" --install "$build" --prefix "$temp/first" >/dev/null
+mv "$temp/first" "$temp/tree"
+lib=$temp/tree/$libdir
+
+# The package file holds the configured prefix; --define-prefix reads it from the file's place.
+flags=$(PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --define-prefix --cflags --libs salience)
+# shellcheck disable=SC2086  # flags are words
+"$cc" -std=c11 "$here/example.c" $flags -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib" -o "$temp/by-pkg-config"
+"$temp/by-pkg-config"
+
+"$cmake" -S "$here" -B "$temp/by-cmake" -DCMAKE_PREFIX_PATH="$temp/tree" -DCMAKE_C_COMPILER="$cc" >/dev/null
+"$cmake" --build "$temp/by-cmake" >/dev/null
+"$temp/by-cmake/example"
+LD_LIBRARY_PATH=$lib "$temp/by-cmake/example_static"
+
+if [ -x "$temp/tree/bin/salience" ]; then
+    env -i "$temp/tree/bin/salience" list methods >/dev/null
+fi
+if ldd "$lib/libsalience.so" | grep -q 'not found\|\.deps'; then
+    ldd "$lib/libsalience.so"
+    exit 1
+fi
+echo "installed tree works"
