@@ -1,0 +1,63 @@
+/* Differentiation as a graph transform: a reverse sweep that appends nodes to the graph.
+ *
+ * What is appended are ordinary nodes, so the result is planned, fused, run and exported like any
+ * forward graph, and can be differentiated again. A rule set replaces the derivative of some
+ * operators (guided backpropagation, layer-wise relevance propagation ...); everything else is
+ * shared. */
+#ifndef SAL_DIFF_DIFF_H
+#define SAL_DIFF_DIFF_H
+
+#include "graph/graph.h"
+#include "graph/op.h"
+
+typedef struct sal_rules sal_rules;
+
+/* Replacement for an operator's vector-Jacobian product; same contract as sal_op_desc.vjp. In a
+ * relevance rule gout and gin are relevances. */
+typedef sal_status (*sal_rule_fn)(sal_vjp *v, const sal_rules *rules);
+
+typedef struct sal_rule_override {
+    const char *op; /* operator name; NULL ends the table */
+    sal_rule_fn fn;
+} sal_rule_override;
+
+/* One rule set: src/diff/rules/<id>.c and its row in src/diff/rules.def. */
+typedef struct sal_rules_desc {
+    const char *name, *help;
+    const sal_rule_override *overrides; /* NULL-terminated; may be NULL */
+    sal_rule_fn fallback; /* every other operator; NULL: the operator's own derivative */
+    bool relevance;       /* propagates relevance: seed with query * output instead of query */
+} sal_rules_desc;
+
+/* A rule set with its parameters. */
+struct sal_rules {
+    const sal_rules_desc *desc;
+    double epsilon;   /* stabiliser of lrp-epsilon */
+    sal_bytes *notes; /* what the reader of the map should know, "; "-separated; may be NULL */
+};
+
+size_t sal_rules_count(void);
+const sal_rules_desc *sal_rules_at(size_t i);
+const sal_rules_desc *sal_rules_find(const char *name); /* NULL when unknown */
+
+/* Append the gradient of sum_i <seeds[i], outputs[i]> with respect to wrt[0..n_wrt) and set grads[]
+ * to its values; a wrt without a path to the outputs gets zeros of its shape. A seed of SAL_NONE
+ * means ones. Outputs and wrt may be any values of the graph, inner ones too; with respect to an
+ * inner value means that the value is free, so nothing before it is visited on its account. rules
+ * NULL: the plain gradient.
+ *
+ * An operator without a derivative of its own but with an expansion is expanded on fresh values and
+ * the expansion is differentiated; the original node and its consumers stay. Errors: SAL_ENOGRAD
+ * names the node and its operator. On failure the graph may hold some appended nodes that nothing
+ * reads. */
+sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, const sal_vid *seeds,
+                             int n_wrt, const sal_vid *wrt, const sal_rules *rules, sal_vid *grads,
+                             sal_error *err);
+
+/* For rule sets: the operator's own derivative (by its expansion when it has none), ignoring rules.
+ */
+sal_status sal_rule_plain(sal_vjp *v);
+/* Note in rules->notes, once. */
+sal_status sal_rule_note(const sal_rules *rules, const char *text, sal_error *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* Rewrite nodes in simpler operators, in place. */
+#ifndef SAL_DIFF_EXPAND_H
+#define SAL_DIFF_EXPAND_H
+
+#include "graph/graph.h"
+#include "graph/op.h"
+
+/* True for nodes that are to be replaced by their expansion. */
+typedef bool (*sal_expand_predicate)(const sal_graph *g, const sal_node *n, void *ctx);
+
+/* Replace every node for which `want` says so by its expansion, repeatedly, until none is left.
+ * Graph outputs keep their names. Errors: SAL_EUNSUPPORTED when such a node has no expansion. */
+sal_status sal_pass_expand(sal_graph *g, sal_expand_predicate want, void *ctx, sal_error *err);
+
+/* Predicate: operators that are not ONNX's own. */
+bool sal_expand_if_internal(const sal_graph *g, const sal_node *n, void *ctx);
+
+#endif
