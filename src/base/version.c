@@ -1,7 +1,7 @@
 /* The version the library was built as. */
 #include <salience/version.h>
 
-#define VERSION_TEXT(a, b, c) #a "." #b "." #c
+#define VERSION_TEXT(a, b, c)   #a "." #b "." #c
 #define VERSION_EXPAND(a, b, c) VERSION_TEXT(a, b, c)
 
 const char *sal_version(void)
