@@ -365,7 +365,7 @@ TEST(buffer_release)
 static double base_cast1(sal_dtype from, double v, sal_dtype to)
 {
     sal_tensor a = SAL_TENSOR_INIT, b = SAL_TENSOR_INIT;
-    double r = NAN;
+    double r = (double)NAN;
     if (sal_tensor_new(&a, from, 1, (int64_t[]){3}, NULL) == SAL_OK) {
         sal_tensor_set(&a, 2, v);
         if (sal_tensor_cast(&b, &a, to, NULL) == SAL_OK)
@@ -390,16 +390,16 @@ TEST(cast)
     CHECK_NEAR(base_cast1(SAL_F32, 1e30, SAL_I32), INT32_MAX, 0);
     CHECK_NEAR(base_cast1(SAL_F64, 1e30, SAL_I64), 0x1p63, 0);
     CHECK_NEAR(base_cast1(SAL_F32, -1e30, SAL_U64), 0, 0);
-    CHECK_NEAR(base_cast1(SAL_F32, NAN, SAL_I16), 0, 0);
+    CHECK_NEAR(base_cast1(SAL_F32, (double)NAN, SAL_I16), 0, 0);
     CHECK_NEAR(base_cast1(SAL_F32, 0.25, SAL_BOOL), 1, 0);
     CHECK_NEAR(base_cast1(SAL_I32, -1, SAL_U8), 255, 0);
     CHECK_NEAR(base_cast1(SAL_U8, 200, SAL_I8), -56, 0);
-    CHECK_NEAR(base_cast1(SAL_F32, 1e6, SAL_F16), INFINITY, 0);
+    CHECK_NEAR(base_cast1(SAL_F32, 1e6, SAL_F16), (double)INFINITY, 0);
     /* One rounding, not two: just above the tie of float16, below float32's resolution. */
     CHECK_NEAR(base_cast1(SAL_F64, 1 + 0x1p-11 + 0x1p-40, SAL_F16), 1 + 0x1p-10, 0);
     CHECK_NEAR(base_cast1(SAL_F64, 1 + 0x1p-11, SAL_F16), 1, 0);
     CHECK_NEAR(base_cast1(SAL_F64, -1 - 0x1p-8 - 0x1p-40, SAL_BF16), -1 - 0x1p-7, 0);
-    CHECK(isnan(base_cast1(SAL_F64, NAN, SAL_F16)));
+    CHECK(isnan(base_cast1(SAL_F64, (double)NAN, SAL_F16)));
 
     sal_tensor big = SAL_TENSOR_INIT, out = SAL_TENSOR_INIT;
     sal_error err;
