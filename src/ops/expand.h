@@ -1,6 +1,6 @@
 /* Rewrite nodes in simpler operators, in place. */
-#ifndef SAL_DIFF_EXPAND_H
-#define SAL_DIFF_EXPAND_H
+#ifndef SAL_OPS_EXPAND_H
+#define SAL_OPS_EXPAND_H
 
 #include "graph/graph.h"
 #include "graph/op.h"

@@ -4,7 +4,7 @@
  * a round of expansions the consumers are pointed at the new values and the nodes are put back into
  * topological order, stably, without those that were replaced. Expansions may contain nodes to be
  * expanded: hence the rounds. */
-#include "diff/expand.h"
+#include "ops/expand.h"
 #include "ops/builder.h"
 
 #include <stdio.h>
