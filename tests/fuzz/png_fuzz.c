@@ -1,0 +1,7 @@
+/* Any bytes after the signature of a PNG file: an error or a picture, never more. */
+#include "image_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return image_fuzz(sal_png_decode, data, size);
+}
