@@ -26,6 +26,8 @@ install(FILES ${PROJECT_BINARY_DIR}/salience-config.cmake
 
 configure_file(cmake/salience.pc.in ${PROJECT_BINARY_DIR}/salience.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/salience.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(DIRECTORY share/labels scripts/pull DESTINATION ${CMAKE_INSTALL_DATADIR}/salience
+    PATTERN __pycache__ EXCLUDE)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET salience_program)
