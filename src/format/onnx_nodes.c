@@ -1,0 +1,295 @@
+/* The nodes of a GraphProto -> nodes of the graph. */
+#include "format/onnx_reader.h"
+#include "ops/builder.h"
+
+/* One NodeProto on its way. */
+typedef struct nodes_item {
+    const Onnx__NodeProto *p;
+    const sal_op_desc *op; /* NULL: Constant, already taken over */
+    sal_vid *out;          /* ids of the outputs, n_output of them */
+    uint8_t state;         /* of the sort: 0 not seen, 1 on the way, 2 placed */
+} nodes_item;
+
+typedef struct nodes_ctx {
+    sal_graph *g;
+    const Onnx__GraphProto *p;
+    const Onnx__ModelProto *model;
+    int opset;
+    sal_onnx_external *external;
+    nodes_item *items;
+    int32_t *producer; /* value id -> index of its item, -1 for inputs and constants */
+    sal_error *err;
+} nodes_ctx;
+
+/* How messages call a node: by its name, else by its first output. */
+static const char *nodes_label(const Onnx__NodeProto *p)
+{
+    if (p->name != NULL && p->name[0] != '\0')
+        return p->name;
+    for (size_t i = 0; i < p->n_output; i++)
+        if (p->output[i][0] != '\0')
+            return p->output[i];
+    return "(no name)";
+}
+
+/* "ai.onnx" is the long form of the empty domain. */
+static const char *nodes_domain(const char *domain)
+{
+    domain = sal_onnx_text(domain);
+    return strcmp(domain, "ai.onnx") == 0 ? "" : domain;
+}
+
+static bool nodes_is(const Onnx__NodeProto *p, const char *op)
+{
+    return nodes_domain(p->domain)[0] == '\0' && strcmp(sal_onnx_text(p->op_type), op) == 0;
+}
+
+static bool nodes_is_function(const nodes_ctx *c, const Onnx__NodeProto *p)
+{
+    size_t n = SAL_MIN(c->model->n_functions, 4096);
+    for (size_t i = 0; i < n; i++) {
+        const Onnx__FunctionProto *f = c->model->functions[i];
+        if (strcmp(sal_onnx_text(f->name), sal_onnx_text(p->op_type)) == 0 &&
+            strcmp(nodes_domain(f->domain), nodes_domain(p->domain)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Why an operator that is not in the table is not there. */
+static const char *nodes_advice(const nodes_ctx *c, const Onnx__NodeProto *p)
+{
+    if (nodes_is_function(c, p))
+        return " (a function of the file: inline it, for example with onnx.inliner)";
+    if (nodes_is(p, "If") || nodes_is(p, "Loop") || nodes_is(p, "Scan"))
+        return " (control flow)";
+    return "";
+}
+
+/* One error for all operators that are missing: the first with its node, then the other types. */
+static sal_status nodes_report_missing(const nodes_ctx *c, size_t first)
+{
+    enum { LIST_MAX = 24 };
+    const Onnx__NodeProto *seen[LIST_MAX];
+    size_t n = 0;
+    bool more = false;
+    sal_bytes list = {NULL, 0, 0};
+    sal_status st = SAL_OK;
+    for (size_t i = first; i < c->p->n_node && !more; i++) {
+        const Onnx__NodeProto *p = c->p->node[i];
+        const char *domain = nodes_domain(p->domain);
+        bool known = nodes_is(p, "Constant") || sal_op_find(domain, sal_onnx_text(p->op_type)) != NULL;
+        for (size_t k = 0; k < n && !known; k++)
+            known = strcmp(sal_onnx_text(seen[k]->op_type), sal_onnx_text(p->op_type)) == 0 &&
+                    strcmp(nodes_domain(seen[k]->domain), domain) == 0;
+        if (known)
+            continue;
+        more = n == LIST_MAX;
+        if (more)
+            break;
+        if (n > 0)
+            SAL_TRY(sal_bytes_printf(&list, c->err, "%s%s%s%s", n == 1 ? "; also missing: " : ", ", domain,
+                                     domain[0] == '\0' ? "" : ".", sal_onnx_text(p->op_type)));
+        seen[n++] = p;
+    }
+    const Onnx__NodeProto *p = c->p->node[first];
+    const char *domain = nodes_domain(p->domain);
+    st = sal_fail(c->err, SAL_EUNSUPPORTED, "node '%.80s': the operator %.60s%s%.60s%s is not supported%s%s",
+                  nodes_label(p), domain, domain[0] == '\0' ? "" : ".", sal_onnx_text(p->op_type),
+                  nodes_advice(c, p), list.len > 0 ? list.data : "", more ? ", ..." : "");
+done:
+    sal_bytes_free(&list);
+    return st;
+}
+
+/* First pass: find the operators, make the values, take over the constants. */
+static sal_status nodes_declare(nodes_ctx *c, nodes_item *item)
+{
+    const Onnx__NodeProto *p = item->p;
+    sal_graph *g = c->g;
+    bool constant = nodes_is(p, "Constant");
+    sal_tensor t = SAL_TENSOR_INIT;
+    sal_status st = SAL_OK;
+    if (constant && (p->n_output != 1 || p->output[0][0] == '\0'))
+        return sal_fail(c->err, SAL_EFORMAT, "a Constant has %zu outputs instead of one", p->n_output);
+    item->out = sal_arena_alloc(&g->arena, (p->n_output + 1) * sizeof *item->out);
+    if (item->out == NULL)
+        return sal_fail_nomem(c->err);
+    for (size_t i = 0; i < p->n_output; i++) {
+        item->out[i] = SAL_NONE;
+        if (p->output[i][0] != '\0')
+            SAL_TRY(sal_graph_value(g, p->output[i], NULL, &item->out[i], c->err));
+    }
+    if (constant) {
+        SAL_TRY(sal_onnx_constant(&t, p, c->external, c->err));
+        SAL_TRY(sal_graph_set_constant(g, item->out[0], &t, c->err));
+    }
+done:
+    sal_tensor_free(&t);
+    return st;
+}
+
+/* Value id of input `name` of a node. */
+static sal_status nodes_input(const nodes_ctx *c, const Onnx__NodeProto *p, size_t i, sal_vid *out)
+{
+    *out = SAL_NONE;
+    if (p->input[i][0] == '\0')
+        return SAL_OK;
+    *out = sal_graph_find(c->g, p->input[i]);
+    if (*out != SAL_NONE)
+        return SAL_OK;
+    return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' (%.60s) reads '%.120s', which nothing in the file produces",
+                    nodes_label(p), sal_onnx_text(p->op_type), p->input[i]);
+}
+
+static sal_status nodes_check_arity(const nodes_ctx *c, const sal_node *n)
+{
+    const sal_op_desc *op = n->op;
+    int n_in = n->n_in, n_out = n->n_out;
+    while (n_in > 0 && n->in[n_in - 1] == SAL_NONE)
+        n_in--;
+    while (n_out > 0 && n->out[n_out - 1] == SAL_NONE)
+        n_out--;
+    if (n_in < op->min_in || (op->max_in >= 0 && n_in > op->max_in))
+        return sal_fail(c->err, SAL_EFORMAT, "%s has %d inputs; it takes %d%s%.0d", op->name, n_in, op->min_in,
+                        op->max_in == op->min_in ? "" : op->max_in < 0 ? " or more" : " to ",
+                        op->max_in > op->min_in ? op->max_in : 0);
+    if (n_out > op->max_out && op->max_out >= 0)
+        return sal_fail(c->err, SAL_EFORMAT, "%s has %d outputs; it gives at most %d", op->name, n_out, op->max_out);
+    for (int i = 0; i < op->min_in && op->max_in >= 0; i++)
+        if (n->in[i] == SAL_NONE)
+            return sal_fail(c->err, SAL_EFORMAT, "input %d of %s is left out, but it is needed", i, op->name);
+    return SAL_OK;
+}
+
+/* Second pass, in topological order: bring the node to today's form and append it. */
+static sal_status nodes_append(const nodes_ctx *c, const nodes_item *item)
+{
+    const Onnx__NodeProto *p = item->p;
+    sal_graph *g = c->g;
+    sal_node draft;
+    sal_node *node;
+    memset(&draft, 0, sizeof draft);
+    draft.op = item->op;
+    draft.name = sal_arena_strdup(&g->arena, sal_onnx_text(p->name));
+    draft.n_in = (int32_t)p->n_input;
+    draft.n_out = (int32_t)p->n_output;
+    draft.out = item->out;
+    draft.in = sal_arena_alloc(&g->arena, (p->n_input + 1) * sizeof *draft.in);
+    if (draft.in == NULL || draft.name == NULL)
+        return sal_fail_nomem(c->err);
+    for (size_t i = 0; i < p->n_input; i++) {
+        sal_status st = nodes_input(c, p, i, &draft.in[i]);
+        if (st != SAL_OK)
+            return st;
+    }
+    int n_attr;
+    sal_status st = sal_onnx_attrs(g, p, c->external, &draft.attr, &n_attr, c->err);
+    draft.n_attr = n_attr;
+    if (st == SAL_OK && draft.op->upgrade != NULL) {
+        sal_upgrade u = {g, c->opset, &draft, c->err};
+        st = draft.op->upgrade(&u);
+    }
+    if (st == SAL_OK)
+        st = nodes_check_arity(c, &draft);
+    if (st == SAL_OK)
+        st = sal_graph_node(g, draft.op, draft.name, draft.n_in, draft.in, draft.n_out, draft.out, draft.n_attr,
+                            draft.attr, &node, c->err);
+    if (st != SAL_OK)
+        return sal_fail_prefix(c->err, st, "node '%.120s'", nodes_label(p));
+    return sal_node_infer(g, node, c->err);
+}
+
+/* Append the items in their order, but each after those it reads from (depth first, own stack). A file that
+ * is sorted already keeps its order. */
+static sal_status nodes_sort(nodes_ctx *c)
+{
+    size_t n = c->p->n_node, depth = 0;
+    sal_status st = SAL_OK;
+    struct {
+        size_t item, input;
+    } *stack = sal_malloc((n + 1) * sizeof *stack);
+    if (stack == NULL)
+        return sal_fail_nomem(c->err);
+    for (size_t i = 0; i < n; i++) {
+        if (c->items[i].state != 0)
+            continue;
+        stack[0].item = i;
+        stack[0].input = 0;
+        c->items[i].state = 1;
+        depth = 1;
+        while (depth > 0) {
+            nodes_item *item = &c->items[stack[depth - 1].item];
+            if (stack[depth - 1].input == item->p->n_input) {
+                if (item->op != NULL)
+                    SAL_TRY(nodes_append(c, item));
+                item->state = 2;
+                depth--;
+                continue;
+            }
+            sal_vid v;
+            SAL_TRY(nodes_input(c, item->p, stack[depth - 1].input++, &v));
+            int32_t from = v == SAL_NONE ? -1 : c->producer[v];
+            if (from < 0 || c->items[from].state == 2)
+                continue;
+            if (c->items[from].state == 1)
+                SAL_TRY(sal_fail(c->err, SAL_EFORMAT, "node '%.120s' (%.60s) depends on its own output",
+                                 nodes_label(c->items[from].p), sal_onnx_text(c->items[from].p->op_type)));
+            c->items[from].state = 1;
+            stack[depth].item = (size_t)from;
+            stack[depth++].input = 0;
+        }
+    }
+done:
+    sal_free(stack);
+    return st;
+}
+
+static sal_status nodes_prepare(nodes_ctx *c)
+{
+    for (size_t i = 0; i < c->p->n_node; i++) {
+        const Onnx__NodeProto *p = c->p->node[i];
+        c->items[i].p = p;
+        c->items[i].op = sal_op_find(nodes_domain(p->domain), sal_onnx_text(p->op_type));
+        if (nodes_is(p, "Constant"))
+            c->items[i].op = NULL;
+        else if (c->items[i].op == NULL)
+            return nodes_report_missing(c, i);
+        if (p->n_input > INT32_MAX || p->n_output > INT32_MAX)
+            return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' has too many inputs or outputs", nodes_label(p));
+    }
+    for (size_t i = 0; i < c->p->n_node; i++) {
+        sal_status st = nodes_declare(c, &c->items[i]);
+        if (st != SAL_OK)
+            return sal_fail_prefix(c->err, st, "node '%.120s' (%.60s)", nodes_label(c->items[i].p),
+                                   sal_onnx_text(c->items[i].p->op_type));
+    }
+    c->producer = sal_malloc((c->g->n_values + 1) * sizeof *c->producer);
+    if (c->producer == NULL)
+        return sal_fail_nomem(c->err);
+    for (size_t v = 0; v < c->g->n_values; v++)
+        c->producer[v] = -1;
+    for (size_t i = 0; i < c->p->n_node; i++)
+        for (size_t k = 0; k < c->items[i].p->n_output; k++)
+            if (c->items[i].out[k] != SAL_NONE)
+                c->producer[c->items[i].out[k]] = (int32_t)i;
+    return SAL_OK;
+}
+
+sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset, const Onnx__ModelProto *model,
+                          sal_onnx_external *external, sal_error *err)
+{
+    nodes_ctx c = {g, p, model, opset, external, NULL, NULL, err};
+    sal_status st = SAL_OK;
+    if (p->n_node >= INT32_MAX)
+        return sal_fail(err, SAL_EFORMAT, "the graph has too many nodes");
+    c.items = sal_calloc(p->n_node + 1, sizeof *c.items);
+    if (c.items == NULL)
+        return sal_fail_nomem(err);
+    SAL_TRY(nodes_prepare(&c));
+    SAL_TRY(nodes_sort(&c));
+done:
+    sal_free(c.items);
+    sal_free(c.producer);
+    return st;
+}
