@@ -1,0 +1,23 @@
+/* And: both. */
+#include "ops/core/elementwise.h"
+
+SAL_EW_BINARY(and, a != 0.0 && b != 0.0, a != 0 && b != 0, a != 0 && b != 0)
+
+static const char *const and_cases[] = {
+    "bool[2,3,5] bool[3,1]",
+    "bool[4]{0,0,1,1} bool[4]{0,1,0,1}",
+    NULL,
+};
+
+const sal_op_desc sal_op_and = {
+    .name = "And",
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = SAL_OP_ELEMENTWISE | SAL_OP_NOGRAD,
+    .since = 7,
+    .infer = sal_infer_logic,
+    .eval = and_eval,
+    .cases = and_cases,
+};

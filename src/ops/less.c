@@ -1,0 +1,29 @@
+/* Less: a < b. */
+#include "ops/core/elementwise.h"
+
+SAL_EW_BINARY(less, a < b, a < b, a < b)
+
+static sal_status less_infer(sal_infer *c)
+{
+    return sal_infer_compare(c, '<');
+}
+
+static const char *const less_cases[] = {
+    "f32[2,3,5] f32[3,1]",
+    "f32[4]{1,2,3,4} f32[4]{1,3,2,4}",
+    "i64[4]{1,2,3,4} i64[4]{1,3,2,4}",
+    NULL,
+};
+
+const sal_op_desc sal_op_less = {
+    .name = "Less",
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = SAL_OP_ELEMENTWISE | SAL_OP_NOGRAD,
+    .since = 9,
+    .infer = less_infer,
+    .eval = less_eval,
+    .cases = less_cases,
+};

@@ -1,0 +1,69 @@
+/* ReduceL1: sum of |x| over axes. */
+#include "ops/core/reduce.h"
+
+static double reduce_l1_f(const double *x, int64_t n)
+{
+    double r = 0.0;
+    for (int64_t k = 0; k < n; k++)
+        r += fabs(x[k]);
+    return r;
+}
+
+static int64_t reduce_l1_i(const int64_t *x, int64_t n, sal_dtype dtype)
+{
+    uint64_t r = 0;
+    (void)dtype;
+    for (int64_t k = 0; k < n; k++)
+        r += x[k] < 0 ? 0 - (uint64_t)x[k] : (uint64_t)x[k];
+    return sal_ew_wrap(r);
+}
+
+static uint64_t reduce_l1_u(const uint64_t *x, int64_t n)
+{
+    uint64_t r = 0;
+    for (int64_t k = 0; k < n; k++)
+        r += x[k];
+    return r;
+}
+
+static sal_status reduce_l1_eval(const sal_eval *e)
+{
+    static const sal_reduce k = {reduce_l1_f, reduce_l1_i, reduce_l1_u};
+    return sal_reduce_eval(e, &k);
+}
+
+static sal_status reduce_l1_expand(sal_builder *b, const sal_node *n, sal_vid *out)
+{
+    sal_axes a;
+    if (!sal_reduce_axes(b, n, &a))
+        return b->st;
+    out[0] = sal_reduce_as(b, "ReduceSum", sal_b1(b, "Abs", n->in[0]), &a, a.keepdims);
+    return b->st;
+}
+
+static const char *const reduce_l1_cases[] = {
+    "f32[2,3,5]:0.1..1",
+    "f32[2,3,5]:0.1..1 i64[1]{-1} ; keepdims=0",
+    "f32[2,3,5,2]:0.1..1 i64[2]{1,-2}",
+    "f32[2,3,4]:0.1..1 i64[2]{2,0} ; keepdims=0",
+    "f32[2,3]:0.1..1 ; noop_with_empty_axes=1",
+    "f32[5]:0.1..1 ; keepdims=0",
+    "f32[2,3,5]:-1..-0.1",
+    "f32[2,3,5]:-1..-0.1 i64[1]{-1} ; keepdims=0",
+    "i64[2,3]{1,2,3,4,5,6} i64[1]{0}",
+    NULL,
+};
+
+const sal_op_desc sal_op_reduce_l1 = {
+    .name = "ReduceL1",
+    .min_in = 1,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .since = 18,
+    .upgrade = sal_reduce_upgrade,
+    .infer = sal_reduce_infer,
+    .eval = reduce_l1_eval,
+    .expand = reduce_l1_expand,
+    .cases = reduce_l1_cases,
+};
