@@ -1,4 +1,5 @@
-/* Pictures: readers and resizing against Pillow (tests/golden/make_image.py), preprocessing, damage. */
+/* Pictures: readers and resizing against Pillow (tests/golden/make_image.py), preprocessing,
+ * damage. */
 #include "base/base.h"
 #include "format/image_codec.h"
 #include "harness.h"
@@ -33,7 +34,8 @@ TEST(resize_equals_pillow)
     int worst = 0, cases = 0;
     char *text = image_lines(GOLDEN "resize.txt"), *save = NULL;
     CHECK_OK(sal_file_open(&want, GOLDEN "resize.bin", &err));
-    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         char name[32], path[512];
         int filter, width, height;
         long offset;
@@ -55,14 +57,16 @@ TEST(resize_equals_pillow)
     sal_free(text);
 }
 
-/* PNG and the lossless rest must be equal; lossy decoders may differ by rounding between versions. */
+/* PNG and the lossless rest must be equal; lossy decoders may differ by rounding between versions.
+ */
 TEST(readers_equal_pillow)
 {
     sal_file want;
     int cases = 0;
     char *text = image_lines(GOLDEN "read.txt"), *save = NULL;
     CHECK_OK(sal_file_open(&want, GOLDEN "read.bin", &err));
-    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         char name[32], path[512];
         int width, height;
         long offset;
@@ -70,10 +74,12 @@ TEST(readers_equal_pillow)
         CHECK(sscanf(line, "%31s %d %d %ld", name, &width, &height, &offset) == 4);
         snprintf(path, sizeof path, "%sread/%s", GOLDEN, name);
         CHECK_OK(sal_image_read(&image, path, &err));
-        CHECK_MSG(image.width == width && image.height == height, "%s: %dx%d", name, image.width, image.height);
+        CHECK_MSG(image.width == width && image.height == height, "%s: %dx%d", name, image.width,
+                  image.height);
         if (image.width == width && image.height == height) {
             int d = image_worst(&image, want.data + offset);
-            CHECK_MSG(d <= (strstr(name, ".png") != NULL ? 0 : 2), "%s differs by %d levels", name, d);
+            CHECK_MSG(d <= (strstr(name, ".png") != NULL ? 0 : 2), "%s differs by %d levels", name,
+                      d);
         }
         cases++;
         sal_image_free(&image);
@@ -95,7 +101,7 @@ static sal_image image_noise(int32_t width, int32_t height)
 
 TEST(png_round_trip)
 {
-    static const int32_t sizes[][2] = { { 1, 1 }, { 3, 2 }, { 1, 50 }, { 257, 3 }, { 300, 200 } };
+    static const int32_t sizes[][2] = {{1, 1}, {3, 2}, {1, 50}, {257, 3}, {300, 200}};
     for (size_t i = 0; i < SAL_COUNTOF(sizes); i++) {
         sal_image a = image_noise(sizes[i][0], sizes[i][1]), b = SAL_IMAGE_INIT;
         CHECK_OK(sal_image_write_png(&a, SAL_TEST_TMP "/image_test.png", &err));
@@ -114,8 +120,9 @@ TEST(png_round_trip)
 /* Every prefix of a file and every single damaged byte: an error of one line or a picture. */
 TEST(damage_is_survived)
 {
-    static const char *const names[] = { "rgb.png",  "interlaced.png", "palette4.png", "rgb.jpg", "progressive.jpg",
-                                         "cmyk.jpg", "turn6.jpg",      "lossy.webp",   "frames.webp" };
+    static const char *const names[] = {"rgb.png",   "interlaced.png",  "palette4.png",
+                                        "rgb.jpg",   "progressive.jpg", "cmyk.jpg",
+                                        "turn6.jpg", "lossy.webp",      "frames.webp"};
     for (size_t n = 0; n < SAL_COUNTOF(names); n++) {
         char path[512];
         sal_file f;
@@ -172,9 +179,9 @@ TEST(geometry_follows_torchvision)
         int32_t height, width, crop; /* crop after short side 256 */
         int32_t top, left;
     } rows[] = {
-        { 600, 800, 224, 16, 58 }, /* 256 x 341: (341 - 224) / 2 = 58.5, to even 58 */
-        { 800, 600, 224, 58, 16 }, { 256, 259, 224, 16, 18 }, /* 17.5, to even 18 */
-        { 256, 256, 256, 0, 0 },   { 100, 50, 300, 106, -22 },
+        {600, 800, 224, 16, 58}, /* 256 x 341: (341 - 224) / 2 = 58.5, to even 58 */
+        {800, 600, 224, 58, 16}, {256, 259, 224, 16, 18}, /* 17.5, to even 18 */
+        {256, 256, 256, 0, 0},   {100, 50, 300, 106, -22},
     };
     for (size_t i = 0; i < SAL_COUNTOF(rows); i++) {
         sal_preprocess p = SAL_PREPROCESS_INIT;
@@ -211,7 +218,8 @@ TEST(tensor_holds_normalised_pixels)
                 for (int c = 0; c < 3; c++) {
                     int slot = p.bgr ? 2 - c : c;
                     float got = p.nhwc ? v[(y * 5 + x) * 3 + slot] : v[(slot * 4 + y) * 5 + x];
-                    float want = ((float)in.data[(y * 5 + x) * 3 + c] / 255.0F - p.mean[c]) / p.std[c];
+                    float want =
+                        ((float)in.data[(y * 5 + x) * 3 + c] / 255.0F - p.mean[c]) / p.std[c];
                     CHECK(got == want);
                 }
             }
@@ -251,48 +259,73 @@ TEST(json_is_understood)
 {
     sal_preprocess p;
     char line[256];
-    CHECK_OK(image_json(&p, "{\"size\": 256, \"crop\": 224, \"filter\": \"bicubic\", \"mean\": [0.5,0.5,0.5], \"std\": 0.5, "
+    CHECK_OK(image_json(&p, "{\"size\": 256, \"crop\": 224, \"filter\": \"bicubic\", \"mean\": "
+                            "[0.5,0.5,0.5], \"std\": 0.5, "
                             "\"layout\": \"nhwc\", \"order\": \"bgr\", \"note\": \"x\"}"));
     CHECK_STR(sal_preprocess_describe(&p, line, sizeof line),
-              "short side to 256 (bicubic), centre crop 224 x 224, levels / 255, mean 0.5 0.5 0.5, std 0.5 0.5 0.5, "
+              "short side to 256 (bicubic), centre crop 224 x 224, levels / 255, mean 0.5 0.5 0.5, "
+              "std 0.5 0.5 0.5, "
               "NHWC BGR");
     CHECK_OK(image_json(&p, "{\"size\": [224, 192]}"));
-    CHECK(p.resize == SAL_RESIZE_EXACT && p.resize_height == 224 && p.resize_width == 192 && p.crop_height == 0);
+    CHECK(p.resize == SAL_RESIZE_EXACT && p.resize_height == 224 && p.resize_width == 192 &&
+          p.crop_height == 0);
 
     /* ViT, DeiT, ConvNeXt and an old file of CLIP */
-    CHECK_OK(image_json(&p, "{\"do_normalize\": true, \"do_resize\": true, \"do_rescale\": true, "
-                            "\"image_mean\": [0.5, 0.5, 0.5], \"image_std\": [0.5, 0.5, 0.5], \"resample\": 2, "
-                            "\"rescale_factor\": 0.00392156862745098, \"size\": {\"height\": 224, \"width\": 224}}"));
-    CHECK(p.resize == SAL_RESIZE_EXACT && p.filter == SAL_FILTER_BILINEAR && p.rescale == 1.0F / 255.0F);
-    CHECK_OK(image_json(&p, "{\"crop_size\": {\"height\": 224, \"width\": 224}, \"do_center_crop\": true, \"do_resize\": true, "
-                            "\"image_mean\": [0.485, 0.456, 0.406], \"image_std\": [0.229, 0.224, 0.225], "
-                            "\"resample\": 3, \"size\": {\"shortest_edge\": 256}}"));
-    CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 256 && p.crop_width == 224 && p.crop_floor);
-    CHECK_OK(image_json(&p, "{\"crop_pct\": 0.875, \"do_resize\": true, \"image_mean\": [0.4, 0.4, 0.4], "
-                            "\"resample\": 3, \"size\": {\"shortest_edge\": 224}}"));
+    CHECK_OK(image_json(
+        &p,
+        "{\"do_normalize\": true, \"do_resize\": true, \"do_rescale\": true, "
+        "\"image_mean\": [0.5, 0.5, 0.5], \"image_std\": [0.5, 0.5, 0.5], \"resample\": 2, "
+        "\"rescale_factor\": 0.00392156862745098, \"size\": {\"height\": 224, \"width\": 224}}"));
+    CHECK(p.resize == SAL_RESIZE_EXACT && p.filter == SAL_FILTER_BILINEAR &&
+          p.rescale == 1.0F / 255.0F);
+    CHECK_OK(image_json(
+        &p, "{\"crop_size\": {\"height\": 224, \"width\": 224}, \"do_center_crop\": true, "
+            "\"do_resize\": true, "
+            "\"image_mean\": [0.485, 0.456, 0.406], \"image_std\": [0.229, 0.224, 0.225], "
+            "\"resample\": 3, \"size\": {\"shortest_edge\": 256}}"));
+    CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 256 && p.crop_width == 224 &&
+          p.crop_floor);
+    CHECK_OK(image_json(
+        &p, "{\"crop_pct\": 0.875, \"do_resize\": true, \"image_mean\": [0.4, 0.4, 0.4], "
+            "\"resample\": 3, \"size\": {\"shortest_edge\": 224}}"));
     CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 256 && p.crop_width == 224);
-    CHECK_OK(image_json(&p, "{\"crop_size\": 224, \"do_center_crop\": true, \"do_normalize\": true, \"size\": 224, "
-                            "\"image_mean\": [0.4, 0.4, 0.4], \"image_std\": [0.2, 0.2, 0.2], \"resample\": 3}"));
+    CHECK_OK(image_json(
+        &p, "{\"crop_size\": 224, \"do_center_crop\": true, \"do_normalize\": true, \"size\": 224, "
+            "\"image_mean\": [0.4, 0.4, 0.4], \"image_std\": [0.2, 0.2, 0.2], \"resample\": 3}"));
     CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 224 && p.crop_height == 224);
 }
 
 TEST(json_damage_is_refused)
 {
     static const char *const bad[] = {
-        "", "[]", "{", "{\"size\": 0}", "{\"size\": -3}", "{\"size\": 1e9}", "{\"size\": [1,2,3]}",
-        "{\"size\": \"big\"}", "{\"mean\": [1,2]}", "{\"mean\": [1,2,\"x\"]}", "{\"std\": [0,1,1]}",
-        "{\"filter\": \"best\"}", "{\"layout\": \"chw\"}", "{\"order\": 3}", "{\"crop\": {}}",
-        "{\"do_resize\": true, \"size\": {\"longest_edge\": 3}}", "{\"rescale\": \"x\"}",
+        "",
+        "[]",
+        "{",
+        "{\"size\": 0}",
+        "{\"size\": -3}",
+        "{\"size\": 1e9}",
+        "{\"size\": [1,2,3]}",
+        "{\"size\": \"big\"}",
+        "{\"mean\": [1,2]}",
+        "{\"mean\": [1,2,\"x\"]}",
+        "{\"std\": [0,1,1]}",
+        "{\"filter\": \"best\"}",
+        "{\"layout\": \"chw\"}",
+        "{\"order\": 3}",
+        "{\"crop\": {}}",
+        "{\"do_resize\": true, \"size\": {\"longest_edge\": 3}}",
+        "{\"rescale\": \"x\"}",
     };
     sal_preprocess p;
     for (size_t i = 0; i < SAL_COUNTOF(bad); i++)
         CHECK_MSG(image_json(&p, bad[i]) != SAL_OK && strchr(err.msg, '\n') == NULL, "%s", bad[i]);
 }
 
-/* Every allocation of ours may fail: an error, nothing lost. (libjpeg and libwebp use their own.) */
+/* Every allocation of ours may fail: an error, nothing lost. (libjpeg and libwebp use their own.)
+ */
 TEST(allocation_may_fail)
 {
-    static const char *const names[] = { "interlaced.png", "cmyk.jpg", "turn6.jpg", "turn.webp" };
+    static const char *const names[] = {"interlaced.png", "cmyk.jpg", "turn6.jpg", "turn.webp"};
     sal_preprocess p = SAL_PREPROCESS_INIT;
     p.resize = SAL_RESIZE_SHORT;
     p.resize_height = 9;
@@ -314,7 +347,8 @@ TEST(allocation_may_fail)
             if (st == SAL_OK)
                 st = sal_image_write_png(&back, SAL_TEST_TMP "/alloc.png", &err);
             sal_test_fail_after(-1, false);
-            CHECK_MSG(st == SAL_OK || st == SAL_ENOMEM, "%s, allocation %ld: %s", names[i], n, err.msg);
+            CHECK_MSG(st == SAL_OK || st == SAL_ENOMEM, "%s, allocation %ld: %s", names[i], n,
+                      err.msg);
             sal_image_free(&image);
             sal_image_free(&back);
             sal_tensor_free(&t);
@@ -326,10 +360,10 @@ TEST(allocation_may_fail)
 
 int main(int argc, char **argv)
 {
-    return harness_main(
-        argc, argv,
-        TESTS(T(resize_equals_pillow), T(readers_equal_pillow), T(png_round_trip), T(damage_is_survived),
-              T(limits_hold), T(exif_is_bounded), T(geometry_follows_torchvision),
-              T(tensor_holds_normalised_pixels), T(crop_pads_with_black), T(json_is_understood),
-              T(json_damage_is_refused), T(allocation_may_fail)));
+    return harness_main(argc, argv,
+                        TESTS(T(resize_equals_pillow), T(readers_equal_pillow), T(png_round_trip),
+                              T(damage_is_survived), T(limits_hold), T(exif_is_bounded),
+                              T(geometry_follows_torchvision), T(tensor_holds_normalised_pixels),
+                              T(crop_pads_with_black), T(json_is_understood),
+                              T(json_damage_is_refused), T(allocation_may_fail)));
 }

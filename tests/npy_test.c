@@ -48,9 +48,9 @@ TEST(corpus_is_read)
 
 TEST(written_is_read_back)
 {
-    static const int64_t shapes[][4] = { { 0, 0, 0, 0 }, { 1, 7, 0, 0 }, { 2, 2, 3, 0 }, { 3, 2, 0, 5 } };
-    static const sal_dtype types[] = { SAL_F32, SAL_U8,  SAL_I8,  SAL_U16, SAL_I16, SAL_I32,
-                                       SAL_I64, SAL_BOOL, SAL_F16, SAL_F64, SAL_U32, SAL_U64 };
+    static const int64_t shapes[][4] = {{0, 0, 0, 0}, {1, 7, 0, 0}, {2, 2, 3, 0}, {3, 2, 0, 5}};
+    static const sal_dtype types[] = {SAL_F32, SAL_U8,   SAL_I8,  SAL_U16, SAL_I16, SAL_I32,
+                                      SAL_I64, SAL_BOOL, SAL_F16, SAL_F64, SAL_U32, SAL_U64};
     for (size_t d = 0; d < SAL_COUNTOF(types); d++) {
         for (size_t s = 0; s < SAL_COUNTOF(shapes); s++) {
             sal_tensor a = SAL_TENSOR_INIT, b = SAL_TENSOR_INIT;
@@ -71,13 +71,14 @@ TEST(written_is_read_back)
 
 TEST(header_is_aligned)
 {
-    const int64_t dims[1] = { 3 };
-    float data[3] = { 1, 2, 3 };
+    const int64_t dims[1] = {3};
+    float data[3] = {1, 2, 3};
     sal_tensor t = sal_tensor_borrow(SAL_F32, 1, dims, data);
-    sal_bytes bytes = { NULL, 0, 0 };
+    sal_bytes bytes = {NULL, 0, 0};
     CHECK_OK(sal_npy_encode(&bytes, &t, &err));
     CHECK_EQ(bytes.len % 64, 12);
-    CHECK(strstr(bytes.data + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }") != NULL);
+    CHECK(strstr(bytes.data + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }") !=
+          NULL);
     sal_bytes_free(&bytes);
     t.dtype = SAL_DT_NONE;
     CHECK_EQ(sal_npy_encode(&bytes, &t, &err), SAL_EINVAL);
@@ -90,21 +91,23 @@ TEST(damage_is_refused)
         size_t bytes;
         sal_status want;
     } rows[] = {
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 8, SAL_OK },
-        { "{\"shape\": (2L, 1), 'descr': '=f4', 'fortran_order': True, }\n", 8, SAL_OK },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 7, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 9, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", 8, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", 0, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}", 8, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", 4, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2}", 8, SAL_EFORMAT },
-        { "{'descr': '<f4', 'fortran_order': maybe, 'shape': (2,)}", 8, SAL_EFORMAT },
-        { "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 8, SAL_EFORMAT },
-        { "{'descr': '<f4', 'shape': (2,)}", 8, SAL_EFORMAT },
-        { "{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", 8, SAL_EUNSUPPORTED },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8, SAL_EUNSUPPORTED },
-        { "", 0, SAL_EFORMAT },
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 8, SAL_OK},
+        {"{\"shape\": (2L, 1), 'descr': '=f4', 'fortran_order': True, }\n", 8, SAL_OK},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 7, SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 9, SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", 8,
+         SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", 0,
+         SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}", 8, SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", 4, SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2}", 8, SAL_EFORMAT},
+        {"{'descr': '<f4', 'fortran_order': maybe, 'shape': (2,)}", 8, SAL_EFORMAT},
+        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 8, SAL_EFORMAT},
+        {"{'descr': '<f4', 'shape': (2,)}", 8, SAL_EFORMAT},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", 8, SAL_EUNSUPPORTED},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8, SAL_EUNSUPPORTED},
+        {"", 0, SAL_EFORMAT},
     };
     static const uint8_t zero[16];
     for (size_t i = 0; i < SAL_COUNTOF(rows); i++) {

@@ -1,4 +1,5 @@
-/* Saliency maps drawn for people: over the picture the model saw, with colour bar, title and labels. */
+/* Saliency maps drawn for people: over the picture the model saw, with colour bar, title and
+ * labels. */
 #ifndef SALIENCE_PICTURE_H
 #define SALIENCE_PICTURE_H
 
@@ -14,12 +15,13 @@ typedef struct sal_scale {
     double largest;  /* largest value (signed maps: largest absolute value) before clipping */
 } sal_scale;
 
-/* Ends of the scale of a map: at the top the given percentile of the values (signed: of the absolute
- * values) or, where that is 0, the largest one; at the bottom the smallest value, 0 if that is near
- * (signed: minus the top).
- * Errors: SAL_EINVAL (empty, percentile outside 0..100, NaN or infinity in the map). */
-SAL_API SAL_MUST_USE sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_t width,
-                                             bool is_signed, double percentile, sal_error *err);
+/* Ends of the scale of a map: at the top the given percentile of the values (signed: of the
+ * absolute values) or, where that is 0, the largest one; at the bottom the smallest value, 0 if
+ * that is near (signed: minus the top). Errors: SAL_EINVAL (empty, percentile outside 0..100, NaN
+ * or infinity in the map). */
+SAL_API SAL_MUST_USE sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height,
+                                             int64_t width, bool is_signed, double percentile,
+                                             sal_error *err);
 /* Colour of a value: t in 0..1 (viridis), or in -1..1 for signed maps (blue, white, red). */
 SAL_API void sal_scale_color(uint8_t rgb[3], double t, bool is_signed);
 
@@ -32,17 +34,19 @@ typedef struct sal_picture_opts {
     double opacity;         /* of the map over the picture, 0..1 */
     const sal_scale *scale; /* use this scale instead of the map's own; NULL: its own. Borrowed. */
     const char *title;      /* UTF-8, cut off to fit; NULL: none. Borrowed. */
-    const char *label;      /* what the numbers of the colour bar are; NULL: "relevance". Borrowed. */
+    const char *label; /* what the numbers of the colour bar are; NULL: "relevance". Borrowed. */
 } sal_picture_opts;
 
-#define SAL_PICTURE_OPTS_INIT \
-    { (uint32_t)sizeof(sal_picture_opts), false, false, 600, 99.0, 0.5, NULL, NULL, NULL }
+#define SAL_PICTURE_OPTS_INIT                                                                      \
+    {                                                                                              \
+        (uint32_t)sizeof(sal_picture_opts), false, false, 600, 99.0, 0.5, NULL, NULL, NULL         \
+    }
 
-/* Draw a map [height, width] over `base`, which shows the same part of the world (what the model saw:
- * sal_preprocess_view(), or sharper: sal_preprocess_backdrop()); the map is stretched over it bilinearly.
- * *used (may be NULL) tells the scale drawn. */
-SAL_API SAL_MUST_USE sal_status sal_picture_overlay(sal_image *out, const sal_image *base, const float *map,
-                                                    int64_t height, int64_t width,
+/* Draw a map [height, width] over `base`, which shows the same part of the world (what the model
+ * saw: sal_preprocess_view(), or sharper: sal_preprocess_backdrop()); the map is stretched over it
+ * bilinearly. *used (may be NULL) tells the scale drawn. */
+SAL_API SAL_MUST_USE sal_status sal_picture_overlay(sal_image *out, const sal_image *base,
+                                                    const float *map, int64_t height, int64_t width,
                                                     const sal_picture_opts *opts, sal_scale *used,
                                                     sal_error *err);
 
@@ -57,7 +61,8 @@ typedef struct sal_sheet_cell {
 
 typedef enum sal_sheet_scale {
     SAL_SHEET_EACH,   /* every cell its own scale */
-    SAL_SHEET_COLUMN, /* one scale for each column: the questions put to one method are comparable */
+    SAL_SHEET_COLUMN, /* one scale for each column: the questions put to one method are comparable
+                       */
     SAL_SHEET_ROW     /* one scale for each row */
 } sal_sheet_scale;
 
@@ -73,13 +78,16 @@ typedef struct sal_sheet_opts {
     double percentile, opacity;
 } sal_sheet_opts;
 
-#define SAL_SHEET_OPTS_INIT \
-    { (uint32_t)sizeof(sal_sheet_opts), 0, 0, NULL, NULL, NULL, SAL_SHEET_EACH, 0, false, 99.0, 0.5 }
+#define SAL_SHEET_OPTS_INIT                                                                        \
+    {                                                                                              \
+        (uint32_t)sizeof(sal_sheet_opts), 0, 0, NULL, NULL, NULL, SAL_SHEET_EACH, 0, false, 99.0,  \
+            0.5                                                                                    \
+    }
 
 /* A grid, rows = questions, columns = methods; cells[row * columns + column]. */
 SAL_API SAL_MUST_USE sal_status sal_picture_sheet(sal_image *out, const sal_image *base,
-                                                  const sal_sheet_cell *cells, const sal_sheet_opts *opts,
-                                                  sal_error *err);
+                                                  const sal_sheet_cell *cells,
+                                                  const sal_sheet_opts *opts, sal_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
-/* The one thing wanted from EXIF: tag 0x0112 (orientation) in the first directory of a TIFF structure. */
+/* The one thing wanted from EXIF: tag 0x0112 (orientation) in the first directory of a TIFF
+ * structure. */
 #include "format/image_codec.h"
 
 typedef struct exif_bytes {
@@ -33,18 +34,20 @@ int sal_exif_orientation(const uint8_t *data, size_t size)
     }
     if (size < 8 || (memcmp(data, "II*\0", 4) != 0 && memcmp(data, "MM\0*", 4) != 0))
         return 1;
-    exif_bytes b = { data, size, data[0] == 'M' };
+    exif_bytes b = {data, size, data[0] == 'M'};
     uint32_t ifd, count, tag, type, items, value;
     if (!exif_u32(&b, 4, &ifd) || !exif_u16(&b, ifd, &count))
         return 1;
     for (uint32_t i = 0; i < count; i++) {
         size_t at = (size_t)ifd + 2 + (size_t)i * 12;
-        if (!exif_u16(&b, at, &tag) || !exif_u16(&b, at + 2, &type) || !exif_u32(&b, at + 4, &items))
+        if (!exif_u16(&b, at, &tag) || !exif_u16(&b, at + 2, &type) ||
+            !exif_u32(&b, at + 4, &items))
             return 1;
         if (tag != 0x0112)
             continue;
         bool ok = type == 4 ? exif_u32(&b, at + 8, &value) : exif_u16(&b, at + 8, &value);
-        return ok && (type == 3 || type == 4) && items == 1 && value >= 1 && value <= 8 ? (int)value : 1;
+        return ok && (type == 3 || type == 4) && items == 1 && value >= 1 && value <= 8 ? (int)value
+                                                                                        : 1;
     }
     return 1;
 }

@@ -5,9 +5,10 @@ sal_status sal_image_new(sal_image *out, int32_t width, int32_t height, sal_erro
 {
     if (width < 1 || height < 1 || width > SAL_IMAGE_MAX_SIDE || height > SAL_IMAGE_MAX_SIDE ||
         (int64_t)width * height > SAL_IMAGE_MAX_PIXELS) {
-        return sal_fail(err, SAL_EINVAL,
-                        "a picture of %ld x %ld pixels is outside the limits (1..%d a side, %ld in all)",
-                        (long)width, (long)height, SAL_IMAGE_MAX_SIDE, (long)SAL_IMAGE_MAX_PIXELS);
+        return sal_fail(
+            err, SAL_EINVAL,
+            "a picture of %ld x %ld pixels is outside the limits (1..%d a side, %ld in all)",
+            (long)width, (long)height, SAL_IMAGE_MAX_SIDE, (long)SAL_IMAGE_MAX_PIXELS);
     }
     uint8_t *data = sal_calloc((size_t)width * (size_t)height, 3);
     if (data == NULL)
@@ -31,8 +32,8 @@ void sal_image_bytes_free(uint8_t *bytes)
     sal_free(bytes);
 }
 
-/* Up to 64 Mi pixels a file may claim for free (a plain white WebP of that size has a few dozen bytes);
- * beyond, each byte may stand for 2048 pixels, far more than photographs ever reach. */
+/* Up to 64 Mi pixels a file may claim for free (a plain white WebP of that size has a few dozen
+ * bytes); beyond, each byte may stand for 2048 pixels, far more than photographs ever reach. */
 sal_status sal_image_check_size(uint64_t width, uint64_t height, size_t bytes, sal_error *err)
 {
     if (width == 0 || height == 0)
@@ -47,10 +48,11 @@ sal_status sal_image_check_size(uint64_t width, uint64_t height, size_t bytes, s
     }
     uint64_t free_pixels = (uint64_t)1 << 26;
     if (width * height > free_pixels && (width * height - free_pixels) / 2048 > bytes) {
-        return sal_fail(err, SAL_EFORMAT,
-                        "the header claims %llu x %llu pixels, which %zu bytes hardly hold; refused as a "
-                        "decompression bomb",
-                        (unsigned long long)width, (unsigned long long)height, bytes);
+        return sal_fail(
+            err, SAL_EFORMAT,
+            "the header claims %llu x %llu pixels, which %zu bytes hardly hold; refused as a "
+            "decompression bomb",
+            (unsigned long long)width, (unsigned long long)height, bytes);
     }
     return SAL_OK;
 }
@@ -77,9 +79,9 @@ static bool image_is_webp(const uint8_t *d, size_t n)
 }
 
 static const image_format image_formats[] = {
-    { "PNG", image_is_png, sal_png_decode },
-    { "JPEG", image_is_jpeg, sal_jpeg_decode },
-    { "WebP", image_is_webp, sal_webp_decode },
+    {"PNG", image_is_png, sal_png_decode},
+    {"JPEG", image_is_jpeg, sal_jpeg_decode},
+    {"WebP", image_is_webp, sal_webp_decode},
 };
 
 sal_status sal_image_read_memory(sal_image *out, const void *bytes, size_t size, const char *name,
@@ -98,13 +100,13 @@ sal_status sal_image_read_memory(sal_image *out, const void *bytes, size_t size,
     }
     if (size == 0)
         return sal_fail(err, SAL_EFORMAT, "%s: the file is empty", name);
-    return sal_fail(err, SAL_EUNSUPPORTED, "%s: neither PNG nor JPEG nor WebP; convert the picture first",
-                    name);
+    return sal_fail(err, SAL_EUNSUPPORTED,
+                    "%s: neither PNG nor JPEG nor WebP; convert the picture first", name);
 }
 
 sal_status sal_image_read(sal_image *out, const char *path, sal_error *err)
 {
-    sal_file file = { NULL, 0, false };
+    sal_file file = {NULL, 0, false};
     sal_status st = sal_file_open(&file, path, err);
     if (st != SAL_OK)
         return st;
@@ -130,10 +132,10 @@ sal_status sal_image_crop(sal_image *out, const sal_image *in, int32_t x, int32_
     return SAL_OK;
 }
 
-/* Orientation k tells where row 0 and column 0 of the stored picture lie on the upright one. Writing
- * (x, y) for the upright pixel, the stored one is found by mirroring and, for 5..8, transposing:
- *   2 (W-1-x, y)   3 (W-1-x, H-1-y)   4 (x, H-1-y)
- *   5 (y, x)       6 (y, H-1-x)       7 (W-1-y, H-1-x)   8 (W-1-y, x)     with W, H of the stored picture. */
+/* Orientation k tells where row 0 and column 0 of the stored picture lie on the upright one.
+ * Writing (x, y) for the upright pixel, the stored one is found by mirroring and, for 5..8,
+ * transposing: 2 (W-1-x, y)   3 (W-1-x, H-1-y)   4 (x, H-1-y) 5 (y, x)       6 (y, H-1-x)       7
+ * (W-1-y, H-1-x)   8 (W-1-y, x)     with W, H of the stored picture. */
 sal_status sal_image_orient(sal_image *image, int orientation, sal_error *err)
 {
     if (orientation < 2 || orientation > 8)

@@ -6,7 +6,7 @@
 
 sal_preprocess sal_preprocess_default(int32_t height, int32_t width)
 {
-    static const float mean[3] = { 0.485F, 0.456F, 0.406F }, std[3] = { 0.229F, 0.224F, 0.225F };
+    static const float mean[3] = {0.485F, 0.456F, 0.406F}, std[3] = {0.229F, 0.224F, 0.225F};
     sal_preprocess p = SAL_PREPROCESS_INIT;
     p.filter = SAL_FILTER_BICUBIC;
     memcpy(p.mean, mean, sizeof mean);
@@ -28,7 +28,8 @@ sal_status sal_preprocess_check(const sal_preprocess *p, sal_error *err)
     if (p->struct_size != sizeof *p)
         return sal_fail(err, SAL_EINVAL, "preprocessing: begin with SAL_PREPROCESS_INIT");
     bool resize = p->resize != SAL_RESIZE_NONE, crop = p->crop_height != 0 || p->crop_width != 0;
-    if (p->resize != SAL_RESIZE_NONE && p->resize != SAL_RESIZE_SHORT && p->resize != SAL_RESIZE_EXACT)
+    if (p->resize != SAL_RESIZE_NONE && p->resize != SAL_RESIZE_SHORT &&
+        p->resize != SAL_RESIZE_EXACT)
         return sal_fail(err, SAL_EINVAL, "preprocessing: unknown resize mode %d", (int)p->resize);
     if (resize && (p->resize_height < 1 || p->resize_height > SAL_IMAGE_MAX_SIDE ||
                    (p->resize == SAL_RESIZE_EXACT &&
@@ -45,8 +46,9 @@ sal_status sal_preprocess_check(const sal_preprocess *p, sal_error *err)
     for (int c = 0; c < 3; c++)
         fine = fine && isfinite(p->mean[c]) && isfinite(p->std[c]) && p->std[c] > 0.0F;
     if (!fine) {
-        return sal_fail(err, SAL_EINVAL,
-                        "preprocessing: mean, std and rescale must be finite numbers and std positive");
+        return sal_fail(
+            err, SAL_EINVAL,
+            "preprocessing: mean, std and rescale must be finite numbers and std positive");
     }
     return SAL_OK;
 }
@@ -57,8 +59,8 @@ typedef struct preprocess_plan {
     int32_t top, left; /* negative where the crop reaches over the edge */
 } preprocess_plan;
 
-/* Where a crop of c begins in n pixels. torchvision: round((n - c) / 2) with Python's round half to even
- * when the picture is large enough, else (c - n) / 2 black pixels (rounded down) before it. */
+/* Where a crop of c begins in n pixels. torchvision: round((n - c) / 2) with Python's round half to
+ * even when the picture is large enough, else (c - n) / 2 black pixels (rounded down) before it. */
 static int32_t preprocess_offset(int32_t n, int32_t c, bool down)
 {
     if (c > n)
@@ -87,11 +89,12 @@ static sal_status preprocess_plan_for(preprocess_plan *out, const sal_preprocess
         rw = height <= width ? (int64_t)((double)(side * width) / (double)height) : side;
     }
     if (rh > SAL_IMAGE_MAX_SIDE || rw > SAL_IMAGE_MAX_SIDE || rh * rw > SAL_IMAGE_MAX_PIXELS) {
-        return sal_fail(err, SAL_EINVAL,
-                        "preprocessing: a picture of %ld x %ld pixels would become %lld x %lld; crop it first",
-                        (long)width, (long)height, (long long)rw, (long long)rh);
+        return sal_fail(
+            err, SAL_EINVAL,
+            "preprocessing: a picture of %ld x %ld pixels would become %lld x %lld; crop it first",
+            (long)width, (long)height, (long long)rw, (long long)rh);
     }
-    *out = (preprocess_plan){ (int32_t)rh, (int32_t)rw, (int32_t)rh, (int32_t)rw, 0, 0 };
+    *out = (preprocess_plan){(int32_t)rh, (int32_t)rw, (int32_t)rh, (int32_t)rw, 0, 0};
     if (p->crop_height != 0) {
         out->h = p->crop_height;
         out->w = p->crop_width;
@@ -116,7 +119,7 @@ sal_status sal_preprocess_size(const sal_preprocess *p, int32_t image_height, in
 static sal_rect preprocess_rect(const preprocess_plan *plan, int32_t height, int32_t width)
 {
     double sx = (double)width / plan->rw, sy = (double)height / plan->rh;
-    return (sal_rect){ plan->left * sx, plan->top * sy, plan->w * sx, plan->h * sy };
+    return (sal_rect){plan->left * sx, plan->top * sy, plan->w * sx, plan->h * sy};
 }
 
 sal_status sal_preprocess_rect(const sal_preprocess *p, int32_t image_height, int32_t image_width,
@@ -129,7 +132,8 @@ sal_status sal_preprocess_rect(const sal_preprocess *p, int32_t image_height, in
     return st;
 }
 
-sal_status sal_preprocess_view(sal_image *out, const sal_image *in, const sal_preprocess *p, sal_error *err)
+sal_status sal_preprocess_view(sal_image *out, const sal_image *in, const sal_preprocess *p,
+                               sal_error *err)
 {
     sal_image resized = SAL_IMAGE_INIT;
     preprocess_plan plan;
@@ -151,7 +155,8 @@ sal_status sal_preprocess_backdrop(sal_image *out, const sal_image *in, const sa
     SAL_TRY(preprocess_plan_for(&plan, p, in->height, in->width, err));
     double tall = (double)width * plan.h / plan.w + 0.5;
     if (width < 1 || tall > SAL_IMAGE_MAX_SIDE) {
-        st = sal_fail(err, SAL_EINVAL, "a backdrop of %ld pixels across cannot be drawn", (long)width);
+        st = sal_fail(err, SAL_EINVAL, "a backdrop of %ld pixels across cannot be drawn",
+                      (long)width);
         goto done;
     }
     int32_t height = (int32_t)SAL_MAX(tall, 1.0);
@@ -170,14 +175,15 @@ done:
     return st;
 }
 
-sal_status sal_preprocess_apply(sal_tensor *out, const sal_image *in, const sal_preprocess *p, sal_error *err)
+sal_status sal_preprocess_apply(sal_tensor *out, const sal_image *in, const sal_preprocess *p,
+                                sal_error *err)
 {
     sal_image view = SAL_IMAGE_INIT;
     sal_status st;
     float table[3][256];
     SAL_TRY(sal_preprocess_view(&view, in, p, err));
     int64_t h = view.height, w = view.width;
-    const int64_t nchw[4] = { 1, 3, h, w }, nhwc[4] = { 1, h, w, 3 };
+    const int64_t nchw[4] = {1, 3, h, w}, nhwc[4] = {1, h, w, 3};
     SAL_TRY(sal_tensor_new(out, SAL_F32, 4, p->nhwc ? nhwc : nchw, err));
     /* 256 levels: one look-up a value. level / 255 is divided as PyTorch does, for equal bits. */
     for (int c = 0; c < 3; c++) {
@@ -205,18 +211,21 @@ const char *sal_preprocess_describe(const sal_preprocess *p, char *buf, size_t s
 {
     char resize[96] = "size kept", crop[64] = "", scale[48] = "";
     if (p->resize == SAL_RESIZE_SHORT)
-        snprintf(resize, sizeof resize, "short side to %ld (%s)", (long)p->resize_height, sal_filter_name(p->filter));
+        snprintf(resize, sizeof resize, "short side to %ld (%s)", (long)p->resize_height,
+                 sal_filter_name(p->filter));
     else if (p->resize == SAL_RESIZE_EXACT)
         snprintf(resize, sizeof resize, "resized to %ld x %ld (%s)", (long)p->resize_height,
                  (long)p->resize_width, sal_filter_name(p->filter));
     if (p->crop_height != 0)
-        snprintf(crop, sizeof crop, ", centre crop %ld x %ld", (long)p->crop_height, (long)p->crop_width);
+        snprintf(crop, sizeof crop, ", centre crop %ld x %ld", (long)p->crop_height,
+                 (long)p->crop_width);
     if (p->rescale != 1.0F / 255.0F)
         snprintf(scale, sizeof scale, ", levels x %g", (double)p->rescale);
     else
         snprintf(scale, sizeof scale, ", levels / 255");
-    snprintf(buf, size, "%s%s%s, mean %g %g %g, std %g %g %g, %s %s", resize, crop, scale, (double)p->mean[0],
-             (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2],
-             p->nhwc ? "NHWC" : "NCHW", p->bgr ? "BGR" : "RGB");
+    snprintf(buf, size, "%s%s%s, mean %g %g %g, std %g %g %g, %s %s", resize, crop, scale,
+             (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+             (double)p->std[1], (double)p->std[2], p->nhwc ? "NHWC" : "NCHW",
+             p->bgr ? "BGR" : "RGB");
     return buf;
 }

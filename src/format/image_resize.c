@@ -1,10 +1,11 @@
 /* Resizing that equals Pillow's Image.resize for 8-bit RGB.
  *
- * Each output pixel at centre c = (i + 1/2) * s, s = input / output, is a weighted mean of the input pixels
- * within `support` of it; when shrinking, the kernel is stretched by s, which is the antialiasing. Weights
- * are computed in double, normalised to sum 1, then rounded to fixed point with 32 - 8 - 2 = 22 fractional
- * bits; rows are resized first and rounded to 8 bits, then columns. Equality to the last bit needs
- * exactly these roundings, so they are kept even where floats would be simpler. */
+ * Each output pixel at centre c = (i + 1/2) * s, s = input / output, is a weighted mean of the
+ * input pixels within `support` of it; when shrinking, the kernel is stretched by s, which is the
+ * antialiasing. Weights are computed in double, normalised to sum 1, then rounded to fixed point
+ * with 32 - 8 - 2 = 22 fractional bits; rows are resized first and rounded to 8 bits, then columns.
+ * Equality to the last bit needs exactly these roundings, so they are kept even where floats would
+ * be simpler. */
 #include "base/base.h"
 #include <math.h>
 #include <salience/image.h>
@@ -16,8 +17,8 @@ static const double resize_pi = 3.14159265358979323846;
 const char *sal_filter_name(sal_filter filter)
 {
     switch (filter) {
-#define X(id, number, name) \
-    case id:                \
+#define X(id, number, name)                                                                        \
+    case id:                                                                                       \
         return name;
         SAL_FILTER_MAP(X)
 #undef X
@@ -27,10 +28,10 @@ const char *sal_filter_name(sal_filter filter)
 
 bool sal_filter_find(const char *name, sal_filter *out)
 {
-#define X(id, number, text)        \
-    if (strcmp(name, text) == 0) { \
-        *out = id;                 \
-        return true;               \
+#define X(id, number, text)                                                                        \
+    if (strcmp(name, text) == 0) {                                                                 \
+        *out = id;                                                                                 \
+        return true;                                                                               \
     }
     SAL_FILTER_MAP(X)
 #undef X
@@ -89,12 +90,13 @@ typedef struct resize_kernel {
 } resize_kernel;
 
 static const resize_kernel resize_kernels[] = {
-    { SAL_FILTER_LANCZOS, resize_lanczos, 3.0 }, { SAL_FILTER_BILINEAR, resize_bilinear, 1.0 },
-    { SAL_FILTER_BICUBIC, resize_bicubic, 2.0 }, { SAL_FILTER_BOX, resize_box, 0.5 },
-    { SAL_FILTER_HAMMING, resize_hamming, 1.0 },
+    {SAL_FILTER_LANCZOS, resize_lanczos, 3.0}, {SAL_FILTER_BILINEAR, resize_bilinear, 1.0},
+    {SAL_FILTER_BICUBIC, resize_bicubic, 2.0}, {SAL_FILTER_BOX, resize_box, 0.5},
+    {SAL_FILTER_HAMMING, resize_hamming, 1.0},
 };
 
-/* Weights along one axis: output i reads count[i] pixels from first[i] with weights at[i * taps]. */
+/* Weights along one axis: output i reads count[i] pixels from first[i] with weights at[i * taps].
+ */
 typedef struct resize_axis {
     int32_t *first, *count;
     int32_t *weight;
@@ -116,9 +118,11 @@ static sal_status resize_axis_new(resize_axis *a, const resize_kernel *k, int32_
     size_t taps = (size_t)ceil(support) * 2 + 1, total;
     double *w = NULL;
     if (!sal_mul_ok(taps, (size_t)out, &total))
-        return sal_fail(err, SAL_EINVAL, "resizing %ld to %ld pixels is too large", (long)in, (long)out);
-    *a = (resize_axis){ sal_calloc((size_t)out, sizeof(int32_t)), sal_calloc((size_t)out, sizeof(int32_t)),
-                        sal_calloc(total, sizeof(int32_t)), taps };
+        return sal_fail(err, SAL_EINVAL, "resizing %ld to %ld pixels is too large", (long)in,
+                        (long)out);
+    *a = (resize_axis){sal_calloc((size_t)out, sizeof(int32_t)),
+                       sal_calloc((size_t)out, sizeof(int32_t)), sal_calloc(total, sizeof(int32_t)),
+                       taps};
     w = sal_calloc(taps, sizeof *w);
     if (a->first == NULL || a->count == NULL || a->weight == NULL || w == NULL) {
         sal_free(w);
@@ -168,9 +172,10 @@ static void resize_row(uint8_t *to, const uint8_t *from, const resize_axis *a, i
     }
 }
 
-/* Row i of the output from `count` rows; acc holds one row of sums so that memory is read in order. */
-static void resize_column(uint8_t *to, const uint8_t *from, size_t stride, const int32_t *w, int32_t count,
-                          int32_t *acc)
+/* Row i of the output from `count` rows; acc holds one row of sums so that memory is read in order.
+ */
+static void resize_column(uint8_t *to, const uint8_t *from, size_t stride, const int32_t *w,
+                          int32_t count, int32_t *acc)
 {
     for (size_t x = 0; x < stride; x++)
         acc[x] = 1 << (RESIZE_BITS - 1);
@@ -205,17 +210,18 @@ typedef struct resize_job {
 } resize_job;
 
 /* Rows `from` (already the first row needed) to `rows` rows of out_width pixels. */
-static void resize_wide(uint8_t *to, const uint8_t *from, const resize_job *job, int32_t rows, int32_t width)
+static void resize_wide(uint8_t *to, const uint8_t *from, const resize_job *job, int32_t rows,
+                        int32_t width)
 {
     for (int32_t y = 0; y < rows; y++) {
-        resize_row(to + (size_t)y * (size_t)width * 3, from + (size_t)y * (size_t)job->in_width * 3, &job->h,
-                   width);
+        resize_row(to + (size_t)y * (size_t)width * 3, from + (size_t)y * (size_t)job->in_width * 3,
+                   &job->h, width);
     }
 }
 
 /* `from` begins at row `top` of the picture and has `width` pixels a row. */
-static void resize_tall(uint8_t *to, const uint8_t *from, const resize_job *job, int32_t top, int32_t rows,
-                        int32_t width, int32_t *acc)
+static void resize_tall(uint8_t *to, const uint8_t *from, const resize_job *job, int32_t top,
+                        int32_t rows, int32_t width, int32_t *acc)
 {
     const resize_axis *a = &job->v;
     size_t stride = (size_t)width * 3;
@@ -225,14 +231,14 @@ static void resize_tall(uint8_t *to, const uint8_t *from, const resize_job *job,
     }
 }
 
-/* Rows first, except where the columns lose more than twice as many pixels as the rows: the order of
- * Pillow 13 (older ones always take rows first). It shows in the last bits because the picture between
- * the passes is rounded to 8 bits. */
+/* Rows first, except where the columns lose more than twice as many pixels as the rows: the order
+ * of Pillow 13 (older ones always take rows first). It shows in the last bits because the picture
+ * between the passes is rounded to 8 bits. */
 static sal_status resize_passes(sal_image *out, const sal_image *in, const sal_rect *rect,
                                 const resize_kernel *k, sal_error *err)
 {
     sal_status st;
-    resize_job job = { .in_width = in->width };
+    resize_job job = {.in_width = in->width};
     uint8_t *mid = NULL;
     int32_t *acc = NULL;
     int32_t w = out->width, h = out->height;
@@ -273,8 +279,8 @@ done:
     return st;
 }
 
-sal_status sal_image_resize_rect(sal_image *out, const sal_image *in, const sal_rect *rect, int32_t width,
-                                 int32_t height, sal_filter filter, sal_error *err)
+sal_status sal_image_resize_rect(sal_image *out, const sal_image *in, const sal_rect *rect,
+                                 int32_t width, int32_t height, sal_filter filter, sal_error *err)
 {
     sal_status st;
     sal_image tmp = SAL_IMAGE_INIT;
@@ -285,9 +291,11 @@ sal_status sal_image_resize_rect(sal_image *out, const sal_image *in, const sal_
     }
     if (kernel == NULL && filter != SAL_FILTER_NEAREST)
         return sal_fail(err, SAL_EINVAL, "unknown filter %d", (int)filter);
-    if (in->data == NULL || !(rect->x >= 0.0 && rect->y >= 0.0 && rect->width > 0.0 && rect->height > 0.0 &&
-                              rect->x + rect->width <= in->width && rect->y + rect->height <= in->height)) {
-        return sal_fail(err, SAL_EINVAL, "rectangle %g,%g %gx%g is not inside the %ld x %ld picture", rect->x,
+    if (in->data == NULL ||
+        !(rect->x >= 0.0 && rect->y >= 0.0 && rect->width > 0.0 && rect->height > 0.0 &&
+          rect->x + rect->width <= in->width && rect->y + rect->height <= in->height)) {
+        return sal_fail(err, SAL_EINVAL,
+                        "rectangle %g,%g %gx%g is not inside the %ld x %ld picture", rect->x,
                         rect->y, rect->width, rect->height, (long)in->width, (long)in->height);
     }
     SAL_TRY(sal_image_new(&tmp, width, height, err));
@@ -305,6 +313,6 @@ done:
 sal_status sal_image_resize(sal_image *out, const sal_image *in, int32_t width, int32_t height,
                             sal_filter filter, sal_error *err)
 {
-    sal_rect all = { 0.0, 0.0, in->width, in->height };
+    sal_rect all = {0.0, 0.0, in->width, in->height};
     return sal_image_resize_rect(out, in, &all, width, height, filter, err);
 }

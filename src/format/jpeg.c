@@ -1,10 +1,11 @@
-/* JPEG by libjpeg-turbo, with the decoder settings Pillow uses (accurate integer DCT, smooth chroma). */
+/* JPEG by libjpeg-turbo, with the decoder settings Pillow uses (accurate integer DCT, smooth
+ * chroma). */
 #include "format/image_codec.h"
 #include <setjmp.h>
 #include <stdio.h>
 /* jpeglib.h needs stdio.h before it */
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 /* Everything that must survive a longjmp lives here, outside the function that calls setjmp. */
 typedef struct jpeg_job {
@@ -25,9 +26,9 @@ static void jpeg_on_error(j_common_ptr c)
     longjmp(job->jump, 1);
 }
 
-/* libjpeg paints over missing data with grey and goes on. An explanation of grey would be wrong without
- * anybody noticing, so whatever says that pixels are lost is an error; the rest (stray bytes between
- * markers, odd version numbers) is harmless. */
+/* libjpeg paints over missing data with grey and goes on. An explanation of grey would be wrong
+ * without anybody noticing, so whatever says that pixels are lost is an error; the rest (stray
+ * bytes between markers, odd version numbers) is harmless. */
 static void jpeg_on_message(j_common_ptr c, int level)
 {
     if (level != -1)
@@ -50,8 +51,8 @@ static void jpeg_on_output(j_common_ptr c)
     (void)c;
 }
 
-/* Each further scan of a progressive file passes over the whole picture again: hundreds of empty scans
- * make a small file run for minutes. Real files have 3 to 30. */
+/* Each further scan of a progressive file passes over the whole picture again: hundreds of empty
+ * scans make a small file run for minutes. Real files have 3 to 30. */
 static void jpeg_on_progress(j_common_ptr c)
 {
     j_decompress_ptr d = (j_decompress_ptr)c;
@@ -59,7 +60,8 @@ static void jpeg_on_progress(j_common_ptr c)
     int64_t scans = d->input_scan_number;
     if (scans > 8 && (scans > 256 || scans * (int64_t)d->image_width * (int64_t)d->image_height >
                                          (int64_t)1 << 32)) {
-        snprintf(job->msg, sizeof job->msg, "too many scans for its size; refused as a decompression bomb");
+        snprintf(job->msg, sizeof job->msg,
+                 "too many scans for its size; refused as a decompression bomb");
         longjmp(job->jump, 1);
     }
 }
@@ -87,7 +89,8 @@ static void jpeg_decode_body(j_decompress_ptr d, jpeg_job *job, const uint8_t *d
     job->st = sal_image_check_size(d->image_width, d->image_height, size, err);
     if (job->st != SAL_OK)
         return;
-    for (jpeg_saved_marker_ptr m = d->marker_list; m != NULL && job->orientation == 1; m = m->next) {
+    for (jpeg_saved_marker_ptr m = d->marker_list; m != NULL && job->orientation == 1;
+         m = m->next) {
         if (m->data_length >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0)
             job->orientation = sal_exif_orientation(m->data, m->data_length);
     }

@@ -1,4 +1,5 @@
-/* NumPy's .npy: 6 bytes of magic, version, header length, a Python dict in ASCII, then the elements.
+/* NumPy's .npy: 6 bytes of magic, version, header length, a Python dict in ASCII, then the
+ * elements.
  *
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
  *
@@ -18,9 +19,9 @@ static const struct {
     char text[3];
     sal_dtype dtype;
 } npy_types[] = {
-    { "f4", SAL_F32 }, { "f8", SAL_F64 }, { "f2", SAL_F16 }, { "u1", SAL_U8 }, { "i1", SAL_I8 },
-    { "u2", SAL_U16 }, { "i2", SAL_I16 }, { "u4", SAL_U32 }, { "i4", SAL_I32 }, { "u8", SAL_U64 },
-    { "i8", SAL_I64 }, { "b1", SAL_BOOL }, { "u2", SAL_BF16 },
+    {"f4", SAL_F32}, {"f8", SAL_F64},  {"f2", SAL_F16},  {"u1", SAL_U8},  {"i1", SAL_I8},
+    {"u2", SAL_U16}, {"i2", SAL_I16},  {"u4", SAL_U32},  {"i4", SAL_I32}, {"u8", SAL_U64},
+    {"i8", SAL_I64}, {"b1", SAL_BOOL}, {"u2", SAL_BF16},
 };
 
 typedef struct npy_header {
@@ -40,12 +41,14 @@ typedef struct npy_text {
 
 static sal_status npy_bad(const npy_text *t, const char *what)
 {
-    return sal_fail_at(t->err, SAL_EFORMAT, t->at, "%s: .npy header: %s (byte %zu)", t->name, what, t->at);
+    return sal_fail_at(t->err, SAL_EFORMAT, t->at, "%s: .npy header: %s (byte %zu)", t->name, what,
+                       t->at);
 }
 
 static void npy_space(npy_text *t)
 {
-    while (t->at < t->end && (t->data[t->at] == ' ' || t->data[t->at] == '\n' || t->data[t->at] == '\t'))
+    while (t->at < t->end &&
+           (t->data[t->at] == ' ' || t->data[t->at] == '\n' || t->data[t->at] == '\t'))
         t->at++;
 }
 
@@ -91,8 +94,9 @@ static sal_status npy_descr(npy_text *t, npy_header *h)
     char text[64];
     npy_space(t);
     if (t->at < t->end && t->data[t->at] == '[') {
-        return sal_fail_at(t->err, SAL_EUNSUPPORTED, t->at,
-                           "%s: .npy with several fields an element; save one array of plain numbers", t->name);
+        return sal_fail_at(
+            t->err, SAL_EUNSUPPORTED, t->at,
+            "%s: .npy with several fields an element; save one array of plain numbers", t->name);
     }
     if (!npy_string(t, text, sizeof text))
         return npy_bad(t, "'descr' is no string");
@@ -106,7 +110,8 @@ static sal_status npy_descr(npy_text *t, npy_header *h)
     }
     if (h->dtype == SAL_DT_NONE) {
         return sal_fail_at(t->err, SAL_EUNSUPPORTED, t->at,
-                           "%s: .npy element type '%s'; convert to float, integer or bool first", t->name, text);
+                           "%s: .npy element type '%s'; convert to float, integer or bool first",
+                           t->name, text);
     }
     bool big = order == '>' || (order == '=' && NPY_HOST_BIG);
     if (order == '|')
@@ -164,7 +169,9 @@ static sal_status npy_dict(npy_text *t, npy_header *h)
         } else if (strcmp(key, "fortran_order") == 0) {
             bit = 4;
             h->fortran = npy_word(t, "True");
-            st = h->fortran || npy_word(t, "False") ? SAL_OK : npy_bad(t, "'fortran_order' is neither True nor False");
+            st = h->fortran || npy_word(t, "False")
+                     ? SAL_OK
+                     : npy_bad(t, "'fortran_order' is neither True nor False");
         } else {
             return npy_bad(t, "unknown key");
         }
@@ -180,16 +187,19 @@ static sal_status npy_dict(npy_text *t, npy_header *h)
     return seen == 7 ? SAL_OK : npy_bad(t, "'descr', 'fortran_order' or 'shape' is missing");
 }
 
-static sal_status npy_parse(npy_header *h, const uint8_t *data, size_t size, const char *name, sal_error *err)
+static sal_status npy_parse(npy_header *h, const uint8_t *data, size_t size, const char *name,
+                            sal_error *err)
 {
-    npy_text t = { data, 0, size, name, err };
+    npy_text t = {data, 0, size, name, err};
     memset(h, 0, sizeof *h);
     if (size < 10 || memcmp(data, "\x93NUMPY", 6) != 0)
-        return sal_fail(err, SAL_EFORMAT, "%s: no .npy file (it does not begin with \\x93NUMPY)", name);
+        return sal_fail(err, SAL_EFORMAT, "%s: no .npy file (it does not begin with \\x93NUMPY)",
+                        name);
     size_t length = (size_t)data[8] | (size_t)data[9] << 8;
     t.at = 10;
     if (data[6] < 1 || data[6] > 3)
-        return sal_fail_at(err, SAL_EUNSUPPORTED, 6, "%s: .npy version %d; 1 to 3 are known", name, data[6]);
+        return sal_fail_at(err, SAL_EUNSUPPORTED, 6, "%s: .npy version %d; 1 to 3 are known", name,
+                           data[6]);
     if (data[6] > 1) {
         if (size < 12)
             return npy_bad(&t, "cut off");
@@ -211,11 +221,11 @@ static void npy_copy_swapped(uint8_t *to, const uint8_t *from, size_t bytes, siz
     }
 }
 
-/* In Fortran order the first index runs fastest: element (i0, i1, ...) stands at i0 + d0 * (i1 + d1 * ...).
- * Walk the output in row-major order and carry that position along. */
+/* In Fortran order the first index runs fastest: element (i0, i1, ...) stands at i0 + d0 * (i1 + d1
+ * * ...). Walk the output in row-major order and carry that position along. */
 static void npy_copy_fortran(const sal_tensor *t, const uint8_t *from, size_t element, bool swap)
 {
-    int64_t index[SAL_MAX_RANK] = { 0 };
+    int64_t index[SAL_MAX_RANK] = {0};
     size_t stride[SAL_MAX_RANK], at = 0, step = element;
     uint8_t *to = t->data;
     for (int32_t a = 0; a < t->rank; a++) {
@@ -237,7 +247,8 @@ static void npy_copy_fortran(const sal_tensor *t, const uint8_t *from, size_t el
     }
 }
 
-sal_status sal_npy_decode(sal_tensor *out, const uint8_t *data, size_t size, const char *name, sal_error *err)
+sal_status sal_npy_decode(sal_tensor *out, const uint8_t *data, size_t size, const char *name,
+                          sal_error *err)
 {
     npy_header h;
     sal_status st = npy_parse(&h, data, size, name, err);
@@ -249,13 +260,15 @@ sal_status sal_npy_decode(sal_tensor *out, const uint8_t *data, size_t size, con
     for (int a = 0; a < h.rank; a++)
         empty = empty || h.dims[a] == 0;
     for (int a = 0; a < h.rank && !empty; a++)
-        fits = fits && (uint64_t)h.dims[a] <= SIZE_MAX && sal_mul_ok(bytes, (size_t)h.dims[a], &bytes);
+        fits =
+            fits && (uint64_t)h.dims[a] <= SIZE_MAX && sal_mul_ok(bytes, (size_t)h.dims[a], &bytes);
     bytes = empty ? 0 : bytes;
     if (!fits || bytes != have) {
-        return sal_fail_at(err, SAL_EFORMAT, h.data_at,
-                           "%s: the .npy header announces %s%zu bytes of elements, the file holds %zu; it is "
-                           "damaged or cut off",
-                           name, fits ? "" : "more than ", fits ? bytes : SIZE_MAX, have);
+        return sal_fail_at(
+            err, SAL_EFORMAT, h.data_at,
+            "%s: the .npy header announces %s%zu bytes of elements, the file holds %zu; it is "
+            "damaged or cut off",
+            name, fits ? "" : "more than ", fits ? bytes : SIZE_MAX, have);
     }
     st = sal_tensor_new(out, h.dtype, h.rank, h.dims, err);
     if (st != SAL_OK)
@@ -279,7 +292,7 @@ sal_status sal_npy_decode(sal_tensor *out, const uint8_t *data, size_t size, con
 
 sal_status sal_npy_read(sal_tensor *out, const char *path, sal_error *err)
 {
-    sal_file file = { NULL, 0, false };
+    sal_file file = {NULL, 0, false};
     sal_status st = sal_file_open(&file, path, err);
     if (st != SAL_OK)
         return st;
@@ -304,10 +317,13 @@ sal_status sal_npy_encode(sal_bytes *out, const sal_tensor *t, sal_error *err)
     char order = sal_dtype_size(t->dtype) == 1 ? '|' : NPY_HOST_BIG ? '>' : '<';
     char text[320];
     if (code == NULL)
-        return sal_fail(err, SAL_EINVAL, "a tensor of type %s cannot be written as .npy", sal_dtype_name(t->dtype));
-    int n = snprintf(text, sizeof text, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, code);
+        return sal_fail(err, SAL_EINVAL, "a tensor of type %s cannot be written as .npy",
+                        sal_dtype_name(t->dtype));
+    int n = snprintf(text, sizeof text, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                     order, code);
     for (int32_t a = 0; a < t->rank; a++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%" PRId64 ",%s", t->dims[a], a + 1 < t->rank ? " " : "");
+        n += snprintf(text + n, sizeof text - (size_t)n, "%" PRId64 ",%s", t->dims[a],
+                      a + 1 < t->rank ? " " : "");
     if (t->rank > 1)
         n--; /* only a tuple of one keeps its comma */
     n += snprintf(text + n, sizeof text - (size_t)n, "), }");
@@ -315,7 +331,8 @@ sal_status sal_npy_encode(sal_bytes *out, const sal_tensor *t, sal_error *err)
     while ((10 + n + 1) % 64 != 0)
         text[n++] = ' ';
     text[n++] = '\n';
-    const uint8_t lead[10] = { 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)(n & 0xff), (uint8_t)(n >> 8) };
+    const uint8_t lead[10] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)(n & 0xff), (uint8_t)(n >> 8)};
     SAL_TRY(sal_bytes_add(out, lead, sizeof lead, err));
     SAL_TRY(sal_bytes_add(out, text, (size_t)n, err));
     if (sal_tensor_bytes(t) > 0)
@@ -326,7 +343,7 @@ done:
 
 sal_status sal_npy_write(const sal_tensor *t, const char *path, sal_error *err)
 {
-    sal_bytes bytes = { NULL, 0, 0 };
+    sal_bytes bytes = {NULL, 0, 0};
     sal_status st = sal_npy_encode(&bytes, t, err);
     if (st == SAL_OK)
         st = sal_file_write(path, bytes.data, bytes.len, err);

@@ -1,4 +1,5 @@
-/* PNG by libpng: every type becomes 8-bit RGB; writing of 8-bit RGB. Colour-space chunks are ignored. */
+/* PNG by libpng: every type becomes 8-bit RGB; writing of 8-bit RGB. Colour-space chunks are
+ * ignored. */
 #include "format/image_codec.h"
 #include <png.h>
 #include <setjmp.h>
@@ -105,7 +106,8 @@ static void png_decode_guarded(png_structp png, png_infop info, png_job *job, sa
 {
     if (setjmp(png_jmpbuf(png)) != 0) {
         job->st = job->nomem ? sal_fail_nomem(err)
-                             : sal_fail_at(err, SAL_EFORMAT, job->pos, "%s (byte %zu)", job->msg, job->pos);
+                             : sal_fail_at(err, SAL_EFORMAT, job->pos, "%s (byte %zu)", job->msg,
+                                           job->pos);
         return;
     }
     png_decode_body(png, info, job, err);
@@ -113,9 +115,9 @@ static void png_decode_guarded(png_structp png, png_infop info, png_job *job, sa
 
 sal_status sal_png_decode(sal_image *out, const uint8_t *data, size_t size, sal_error *err)
 {
-    png_job job = { .data = data, .size = size, .orientation = 1 };
-    png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, png_on_error, png_on_warning, &job,
-                                               png_on_malloc, png_on_free);
+    png_job job = {.data = data, .size = size, .orientation = 1};
+    png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, png_on_error,
+                                               png_on_warning, &job, png_on_malloc, png_on_free);
     if (png == NULL)
         return sal_fail_nomem(err);
     png_infop info = png_create_info_struct(png);
@@ -147,16 +149,17 @@ static void png_on_flush(png_structp png)
     (void)png;
 }
 
-static void png_encode_guarded(png_structp png, png_infop info, const sal_image *image, png_job *job,
-                               sal_error *err)
+static void png_encode_guarded(png_structp png, png_infop info, const sal_image *image,
+                               png_job *job, sal_error *err)
 {
     if (setjmp(png_jmpbuf(png)) != 0) {
         job->st = job->nomem ? sal_fail_nomem(err) : sal_fail(err, SAL_EINVAL, "PNG: %s", job->msg);
         return;
     }
     png_set_write_fn(png, job, png_on_write, png_on_flush);
-    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     /* Speed first: one cheap filter and a low level cost a few percent of size. */
     png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
     png_set_compression_level(png, 3);
@@ -166,15 +169,16 @@ static void png_encode_guarded(png_structp png, png_infop info, const sal_image 
     png_write_end(png, info);
 }
 
-sal_status sal_image_encode_png(const sal_image *image, uint8_t **bytes, size_t *size, sal_error *err)
+sal_status sal_image_encode_png(const sal_image *image, uint8_t **bytes, size_t *size,
+                                sal_error *err)
 {
-    png_job job = { .orientation = 1 };
+    png_job job = {.orientation = 1};
     *bytes = NULL;
     *size = 0;
     if (image->data == NULL || image->width < 1 || image->height < 1)
         return sal_fail(err, SAL_EINVAL, "there is no picture to write");
-    png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, png_on_error, png_on_warning,
-                                                &job, png_on_malloc, png_on_free);
+    png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, png_on_error,
+                                                png_on_warning, &job, png_on_malloc, png_on_free);
     if (png == NULL)
         return sal_fail_nomem(err);
     png_infop info = png_create_info_struct(png);

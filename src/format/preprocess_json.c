@@ -26,7 +26,8 @@ static bool pjson_pair(const json_t *v, int32_t *h, int32_t *w)
     if (json_is_array(v) && json_array_size(v) == 2)
         return pjson_int(json_array_get(v, 0), h) && pjson_int(json_array_get(v, 1), w);
     if (json_is_object(v))
-        return pjson_int(json_object_get(v, "height"), h) && pjson_int(json_object_get(v, "width"), w);
+        return pjson_int(json_object_get(v, "height"), h) &&
+               pjson_int(json_object_get(v, "width"), w);
     if (!pjson_int(v, h))
         return false;
     *w = *h;
@@ -41,7 +42,8 @@ static sal_status pjson_three(const json_t *root, const char *key, float out[3],
         return SAL_OK;
     for (size_t c = 0; c < 3; c++) {
         const json_t *x = json_is_array(v) ? json_array_get(v, json_array_size(v) == 1 ? 0 : c) : v;
-        if (!json_is_number(x) || (json_is_array(v) && json_array_size(v) != 3 && json_array_size(v) != 1))
+        if (!json_is_number(x) ||
+            (json_is_array(v) && json_array_size(v) != 3 && json_array_size(v) != 1))
             return pjson_bad(err, key, "a number or three numbers");
         out[c] = (float)json_number_value(x);
     }
@@ -60,8 +62,8 @@ static sal_status pjson_number(const json_t *root, const char *key, float *out, 
 }
 
 /* One of two words; absent keeps *out. */
-static sal_status pjson_word(const json_t *root, const char *key, const char *no, const char *yes, bool *out,
-                             const char *want, sal_error *err)
+static sal_status pjson_word(const json_t *root, const char *key, const char *no, const char *yes,
+                             bool *out, const char *want, sal_error *err)
 {
     const json_t *v = json_object_get(root, key);
     if (v == NULL || json_is_null(v))
@@ -120,9 +122,10 @@ done:
     return st;
 }
 
-/* size is {"shortest_edge": n}, {"height": h, "width": w} or, in old files, a number: for the feature
- * extractors that also crop it meant the shorter side, for the others (ViT) the exact size. crop_pct
- * (ConvNeXt): below 384 the shorter side becomes size / crop_pct and size is cropped, else exact. */
+/* size is {"shortest_edge": n}, {"height": h, "width": w} or, in old files, a number: for the
+ * feature extractors that also crop it meant the shorter side, for the others (ViT) the exact size.
+ * crop_pct (ConvNeXt): below 384 the shorter side becomes size / crop_pct and size is cropped, else
+ * exact. */
 static sal_status pjson_hugging_face(sal_preprocess *p, const json_t *root, sal_error *err)
 {
     sal_status st;
@@ -137,7 +140,8 @@ static sal_status pjson_hugging_face(sal_preprocess *p, const json_t *root, sal_
         p->resize = shorter ? SAL_RESIZE_SHORT : SAL_RESIZE_EXACT;
         if (!pjson_pair(edge != NULL ? edge : size, &p->resize_height, &p->resize_width))
             return pjson_bad(err, "size", "a number, {shortest_edge} or {height, width}");
-        if (json_is_number(percent) && json_number_value(percent) > 0.1 && json_number_value(percent) <= 1.0) {
+        if (json_is_number(percent) && json_number_value(percent) > 0.1 &&
+            json_number_value(percent) <= 1.0) {
             int32_t side = p->resize_height;
             p->resize = side < 384 ? SAL_RESIZE_SHORT : SAL_RESIZE_EXACT;
             p->resize_width = side;
@@ -169,7 +173,8 @@ done:
     return st;
 }
 
-sal_status sal_preprocess_from_json(sal_preprocess *out, const char *text, size_t size, sal_error *err)
+sal_status sal_preprocess_from_json(sal_preprocess *out, const char *text, size_t size,
+                                    sal_error *err)
 {
     sal_status st;
     json_error_t je;
@@ -184,7 +189,8 @@ sal_status sal_preprocess_from_json(sal_preprocess *out, const char *text, size_
         goto done;
     }
     if (json_object_get(root, "image_mean") != NULL || json_object_get(root, "do_resize") != NULL ||
-        json_object_get(root, "do_normalize") != NULL || json_object_get(root, "image_processor_type") != NULL) {
+        json_object_get(root, "do_normalize") != NULL ||
+        json_object_get(root, "image_processor_type") != NULL) {
         SAL_TRY(pjson_hugging_face(&p, root, err));
     } else {
         SAL_TRY(pjson_own(&p, root, err));

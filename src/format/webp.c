@@ -1,5 +1,5 @@
-/* WebP by libwebp. The container is walked here: for the EXIF orientation, and because of an animation
- * only the first frame is wanted. */
+/* WebP by libwebp. The container is walked here: for the EXIF orientation, and because of an
+ * animation only the first frame is wanted. */
 #include "format/image_codec.h"
 #include <webp/decode.h>
 
@@ -40,12 +40,13 @@ static bool webp_find(webp_chunk *out, const char *id, const uint8_t *data, size
 }
 
 /* Decode a bitstream of exactly width x height into a corner of the picture. */
-static sal_status webp_decode_into(sal_image *image, int32_t x, int32_t y, int32_t width, int32_t height,
-                                   const uint8_t *data, size_t size, sal_error *err)
+static sal_status webp_decode_into(sal_image *image, int32_t x, int32_t y, int32_t width,
+                                   int32_t height, const uint8_t *data, size_t size, sal_error *err)
 {
     WebPDecoderConfig config;
     if (WebPInitDecoderConfig(&config) == 0)
-        return sal_fail(err, SAL_EUNSUPPORTED, "the installed libwebp does not fit the one built against");
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "the installed libwebp does not fit the one built against");
     size_t stride = (size_t)image->width * 3;
     if (stride > INT32_MAX)
         return sal_fail(err, SAL_EUNSUPPORTED, "the picture is too wide");
@@ -60,12 +61,15 @@ static sal_status webp_decode_into(sal_image *image, int32_t x, int32_t y, int32
     if (code == VP8_STATUS_OUT_OF_MEMORY)
         return sal_fail_nomem(err);
     if (code != VP8_STATUS_OK || !fits)
-        return sal_fail(err, SAL_EFORMAT, "the picture data are damaged or cut off (libwebp code %d)", (int)code);
+        return sal_fail(err, SAL_EFORMAT,
+                        "the picture data are damaged or cut off (libwebp code %d)", (int)code);
     return SAL_OK;
 }
 
-/* The first ANMF chunk: position and size in steps given by the format, then (ALPH and) VP8 or VP8L. */
-static sal_status webp_first_frame(sal_image *image, const uint8_t *data, size_t size, sal_error *err)
+/* The first ANMF chunk: position and size in steps given by the format, then (ALPH and) VP8 or
+ * VP8L. */
+static sal_status webp_first_frame(sal_image *image, const uint8_t *data, size_t size,
+                                   sal_error *err)
 {
     webp_chunk frame, bits;
     if (!webp_find(&frame, "ANMF", data, size, 12) || frame.size < 16)
@@ -83,7 +87,8 @@ static sal_status webp_first_frame(sal_image *image, const uint8_t *data, size_t
         (uint32_t)f.height != h) {
         return sal_fail(err, SAL_EFORMAT, "the first frame contradicts its own size");
     }
-    return webp_decode_into(image, (int32_t)x, (int32_t)y, (int32_t)w, (int32_t)h, bits.data, bits.size, err);
+    return webp_decode_into(image, (int32_t)x, (int32_t)y, (int32_t)w, (int32_t)h, bits.data,
+                            bits.size, err);
 }
 
 sal_status sal_webp_decode(sal_image *out, const uint8_t *data, size_t size, sal_error *err)

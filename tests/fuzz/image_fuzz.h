@@ -6,12 +6,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-typedef sal_status image_fuzz_decode(sal_image *out, const uint8_t *data, size_t size, sal_error *err);
+typedef sal_status image_fuzz_decode(sal_image *out, const uint8_t *data, size_t size,
+                                     sal_error *err);
 
 /* Touches every pixel; an error must be one line, and must leave the picture empty. */
 static inline int image_fuzz(image_fuzz_decode *decode, const uint8_t *data, size_t size)
 {
-    sal_error err = { SAL_OK, 0, "" };
+    sal_error err = {SAL_OK, 0, ""};
     sal_image image = SAL_IMAGE_INIT;
     sal_status st = decode(&image, data, size, &err);
     if (st == SAL_OK) {

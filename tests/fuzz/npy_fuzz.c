@@ -5,9 +5,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    sal_error err = { SAL_OK, 0, "" };
+    sal_error err = {SAL_OK, 0, ""};
     sal_tensor first = SAL_TENSOR_INIT, second = SAL_TENSOR_INIT;
-    sal_bytes text = { NULL, 0, 0 };
+    sal_bytes text = {NULL, 0, 0};
     sal_status st = sal_npy_decode(&first, data, size, "fuzz", &err);
     if (st != SAL_OK) {
         if (err.msg[0] == '\0' || strchr(err.msg, '\n') != NULL)

@@ -44,9 +44,13 @@ int sal_font_line(const sal_font *f)
 /* Next code point of UTF-8; a byte that fits nowhere counts as U+FFFD. 0 at the end. */
 static uint32_t text_next(const char **text)
 {
-    static const uint32_t least[4] = { 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
     const uint8_t *p = (const uint8_t *)*text;
-    int more = p[0] < 0x80 ? 0 : p[0] >> 5 == 6 ? 1 : p[0] >> 4 == 14 ? 2 : p[0] >> 3 == 30 ? 3 : -1;
+    int more = p[0] < 0x80       ? 0
+               : p[0] >> 5 == 6  ? 1
+               : p[0] >> 4 == 14 ? 2
+               : p[0] >> 3 == 30 ? 3
+                                 : -1;
     if (p[0] == 0)
         return 0;
     (*text)++;
@@ -86,7 +90,7 @@ int sal_text_width(const sal_font *f, const char *text)
 
 static void text_put(sal_image *canvas, const sal_glyph *g, int x, int base, sal_color c)
 {
-    const uint8_t ink[3] = { c.r, c.g, c.b };
+    const uint8_t ink[3] = {c.r, c.g, c.b};
     const char *s = g->ink;
     for (int gy = 0; gy < g->height; gy++) {
         for (int gx = 0; gx < g->width; gx++, s++) {
@@ -117,8 +121,8 @@ void sal_text_draw(sal_image *canvas, const sal_font *f, int x, int y, int room,
         text_put(canvas, dots, x, base, c);
 }
 
-void sal_text_centre(sal_image *canvas, const sal_font *f, int x, int y, int left, int right, sal_color c,
-                     const char *text)
+void sal_text_centre(sal_image *canvas, const sal_font *f, int x, int y, int left, int right,
+                     sal_color c, const char *text)
 {
     int width = SAL_MIN(sal_text_width(f, text), right - left);
     int at = SAL_MAX(SAL_MIN(x - width / 2, right - width), left);

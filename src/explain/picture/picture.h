@@ -33,12 +33,13 @@ extern const sal_font sal_fonts[SAL_FONTS];
 const sal_font *sal_font_near(double size);
 int sal_font_line(const sal_font *f);
 int sal_text_width(const sal_font *f, const char *text);
-/* Text with its top left corner at (x, y), at most `room` pixels wide: an ellipsis ends what is cut off. */
+/* Text with its top left corner at (x, y), at most `room` pixels wide: an ellipsis ends what is cut
+ * off. */
 void sal_text_draw(sal_image *canvas, const sal_font *f, int x, int y, int room, sal_color c,
                    const char *text);
 /* The same, centred about x and kept inside [left, right]. */
-void sal_text_centre(sal_image *canvas, const sal_font *f, int x, int y, int left, int right, sal_color c,
-                     const char *text);
+void sal_text_centre(sal_image *canvas, const sal_font *f, int x, int y, int left, int right,
+                     sal_color c, const char *text);
 
 /* ---- shapes ---- */
 
@@ -48,8 +49,8 @@ void sal_canvas_paste(sal_image *canvas, const sal_image *part, int x, int y);
 /* ---- maps ---- */
 
 /* Bilinear (a triangle, widened when shrinking) to height x width; *out is yours: sal_free(). */
-sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int64_t map_width, int32_t height,
-                          int32_t width, sal_error *err);
+sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int64_t map_width,
+                          int32_t height, int32_t width, sal_error *err);
 /* Blend the map's colours over the picture in place. */
 sal_status sal_map_blend(sal_image *image, const float *map, int64_t height, int64_t width,
                          const sal_scale *scale, bool is_signed, double opacity, sal_error *err);
@@ -57,8 +58,8 @@ sal_status sal_map_blend(sal_image *image, const float *map, int64_t height, int
 void sal_scale_print(char *buf, size_t size, double v);
 /* A horizontal colour bar with `ticks` numbers below, and what it needs in height. */
 int sal_bar_height(const sal_font *f, int thickness);
-void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width, int thickness, int ticks,
-                  const sal_scale *scale, bool is_signed);
+void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width, int thickness,
+                  int ticks, const sal_scale *scale, bool is_signed);
 
 /* An image option struct that is sound, or SAL_EINVAL. */
 sal_status sal_picture_check(double percentile, double opacity, sal_error *err);

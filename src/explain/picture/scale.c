@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Bits of a float in an order that compares like the number: the percentile is then found by counting
- * digits, in linear time whatever the values are. */
+/* Bits of a float in an order that compares like the number: the percentile is then found by
+ * counting digits, in linear time whatever the values are. */
 static uint32_t scale_key(float v)
 {
     uint32_t u;
@@ -41,8 +41,8 @@ static float scale_select(const float *map, size_t n, size_t k, bool absolute, s
     return scale_unkey(high << 16 | low);
 }
 
-sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_t width, bool is_signed,
-                        double percentile, sal_error *err)
+sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_t width,
+                        bool is_signed, double percentile, sal_error *err)
 {
     size_t n, *count;
     double low = HUGE_VAL, high = -HUGE_VAL;
@@ -53,8 +53,9 @@ sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_
         return sal_fail(err, SAL_EINVAL, "the map is empty");
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(map[i])) {
-            return sal_fail(err, SAL_EINVAL, "the map holds %s at row %zu, column %zu; nothing can be drawn",
-                            isnan(map[i]) ? "NaN" : "infinity", i / (size_t)width, i % (size_t)width);
+            return sal_fail(
+                err, SAL_EINVAL, "the map holds %s at row %zu, column %zu; nothing can be drawn",
+                isnan(map[i]) ? "NaN" : "infinity", i / (size_t)width, i % (size_t)width);
         }
         double v = (double)(is_signed ? fabsf(map[i]) : map[i]);
         low = SAL_MIN(low, v);
@@ -67,7 +68,8 @@ sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_
     double rank = (double)(n - 1) * percentile / 100.0, below = floor(rank);
     double top = (double)scale_select(map, n, (size_t)below, is_signed, count);
     if (rank > below)
-        top += (rank - below) * ((double)scale_select(map, n, (size_t)below + 1, is_signed, count) - top);
+        top += (rank - below) *
+               ((double)scale_select(map, n, (size_t)below + 1, is_signed, count) - top);
     sal_free(count);
     /* A map with few values other than its floor: the percentile would leave nothing to see. */
     if (top <= (is_signed ? 0.0 : low))
@@ -75,7 +77,7 @@ sal_status sal_scale_of(sal_scale *out, const float *map, int64_t height, int64_
     /* Numbers near 0 read better as 0, and the colours hardly move. */
     if (low > 0.0 && low < top / 20.0)
         low = 0.0;
-    *out = (sal_scale){ is_signed ? -top : low, top, high };
+    *out = (sal_scale){is_signed ? -top : low, top, high};
     return SAL_OK;
 }
 
@@ -94,10 +96,12 @@ static double scale_place(const sal_scale *s, double v, bool is_signed)
     return s->max > s->min ? SAL_MAX(SAL_MIN((v - s->min) / (s->max - s->min), 1.0), 0.0) : 0.0;
 }
 
-/* Weights of the triangle about output i: from `first`, as many as fit in `w`; returns their number. */
+/* Weights of the triangle about output i: from `first`, as many as fit in `w`; returns their
+ * number. */
 static int64_t map_triangle(int64_t in, int32_t out, int32_t i, float *w, int64_t *first)
 {
-    double scale = (double)in / out, stretch = SAL_MAX(scale, 1.0), centre = (i + 0.5) * scale, sum = 0.0;
+    double scale = (double)in / out, stretch = SAL_MAX(scale, 1.0), centre = (i + 0.5) * scale,
+           sum = 0.0;
     int64_t lo = SAL_MAX((int64_t)(centre - stretch + 0.5), 0);
     int64_t hi = SAL_MIN((int64_t)(centre + stretch + 0.5), in);
     for (int64_t j = lo; j < hi; j++) {
@@ -111,8 +115,8 @@ static int64_t map_triangle(int64_t in, int32_t out, int32_t i, float *w, int64_
     return hi - lo;
 }
 
-sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int64_t map_width, int32_t height,
-                          int32_t width, sal_error *err)
+sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int64_t map_width,
+                          int32_t height, int32_t width, sal_error *err)
 {
     size_t mid_count, out_count;
     int64_t longest = SAL_MAX(map_height, map_width), first;
@@ -185,16 +189,16 @@ int sal_bar_height(const sal_font *f, int thickness)
     return thickness + thickness / 3 + 2 + sal_font_line(f);
 }
 
-void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width, int thickness, int ticks,
-                  const sal_scale *scale, bool is_signed)
+void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width, int thickness,
+                  int ticks, const sal_scale *scale, bool is_signed)
 {
-    const sal_color ink = { 60, 60, 60 };
+    const sal_color ink = {60, 60, 60};
     int mark = thickness / 3;
     for (int i = 0; i < width; i++) {
         uint8_t c[3];
         double u = width > 1 ? (double)i / (width - 1) : 0.0;
         sal_scale_color(c, is_signed ? 2.0 * u - 1.0 : u, is_signed);
-        sal_canvas_fill(canvas, x + i, y, 1, thickness, (sal_color){ c[0], c[1], c[2] });
+        sal_canvas_fill(canvas, x + i, y, 1, thickness, (sal_color){c[0], c[1], c[2]});
     }
     bool flat = !(scale->max > scale->min);
     for (int i = 0; i < ticks; i++) {
@@ -204,7 +208,8 @@ void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width,
         if (flat && i > 0)
             break;
         /* exactly 0 in the middle of a signed scale */
-        double v = is_signed ? scale->max * (2.0 * u - 1.0) : scale->min + u * (scale->max - scale->min);
+        double v =
+            is_signed ? scale->max * (2.0 * u - 1.0) : scale->min + u * (scale->max - scale->min);
         sal_scale_print(text, sizeof text, v);
         sal_canvas_fill(canvas, at, y + thickness, 1, mark, ink);
         sal_text_centre(canvas, f, at, y + thickness + mark + 2, x, x + width, ink, text);

@@ -13,7 +13,8 @@ typedef struct sheet_layout {
     int width, height;
 } sheet_layout;
 
-static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_sheet_opts *o, sal_error *err)
+static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_sheet_opts *o,
+                             sal_error *err)
 {
     int64_t shown = o->columns + (o->without_base ? 0 : 1);
     int64_t cell = o->cell_width;
@@ -36,7 +37,8 @@ static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_s
     if (cell < 16 || width > SAL_IMAGE_MAX_SIDE || height > SAL_IMAGE_MAX_SIDE ||
         width * height > SAL_IMAGE_MAX_PIXELS) {
         return sal_fail(err, SAL_EINVAL,
-                        "a sheet of %ld rows and %ld columns of %lld x %lld pixels cannot be drawn; ask for fewer "
+                        "a sheet of %ld rows and %ld columns of %lld x %lld pixels cannot be "
+                        "drawn; ask for fewer "
                         "or smaller cells",
                         (long)o->rows, (long)o->columns, (long long)cell, (long long)tall);
     }
@@ -50,16 +52,18 @@ static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_s
     return SAL_OK;
 }
 
-/* The scale of a cell: its own, widened to the other cells of its kind in the row or column if asked. */
-static sal_status sheet_scale(sal_scale *out, const sal_sheet_cell *cells, const sal_sheet_opts *o, int row,
-                              int column, sal_error *err)
+/* The scale of a cell: its own, widened to the other cells of its kind in the row or column if
+ * asked. */
+static sal_status sheet_scale(sal_scale *out, const sal_sheet_cell *cells, const sal_sheet_opts *o,
+                              int row, int column, sal_error *err)
 {
     const sal_sheet_cell *self = &cells[row * o->columns + column];
-    sal_status st = sal_scale_of(out, self->map, self->height, self->width, self->is_signed, o->percentile, err);
+    sal_status st = sal_scale_of(out, self->map, self->height, self->width, self->is_signed,
+                                 o->percentile, err);
     int count = o->scale == SAL_SHEET_COLUMN ? o->rows : o->scale == SAL_SHEET_ROW ? o->columns : 0;
     for (int i = 0; i < count && st == SAL_OK; i++) {
-        const sal_sheet_cell *c =
-            o->scale == SAL_SHEET_COLUMN ? &cells[i * o->columns + column] : &cells[row * o->columns + i];
+        const sal_sheet_cell *c = o->scale == SAL_SHEET_COLUMN ? &cells[i * o->columns + column]
+                                                               : &cells[row * o->columns + i];
         sal_scale s;
         if (c == self || c->map == NULL || c->is_signed != self->is_signed)
             continue;
@@ -74,18 +78,18 @@ static sal_status sheet_scale(sal_scale *out, const sal_sheet_cell *cells, const
 }
 
 static sal_status sheet_cell(sal_image *canvas, const sheet_layout *l, const sal_image *small_base,
-                             const sal_sheet_cell *cells, const sal_sheet_opts *o, int row, int column, int x,
-                             int y, sal_error *err)
+                             const sal_sheet_cell *cells, const sal_sheet_opts *o, int row,
+                             int column, int x, int y, sal_error *err)
 {
-    const sal_color grey = { 90, 90, 90 }, pale = { 238, 238, 238 };
+    const sal_color grey = {90, 90, 90}, pale = {238, 238, 238};
     const sal_sheet_cell *cell = &cells[row * o->columns + column];
     int below = y + l->cell_height + l->gap / 2;
     if (cell->map == NULL) {
         sal_canvas_fill(canvas, x, y, l->cell_width, l->cell_height, pale);
         if (cell->note != NULL) {
             sal_text_centre(canvas, l->small, x + l->cell_width / 2,
-                            y + (l->cell_height - sal_font_line(l->small)) / 2, x + 4, x + l->cell_width - 4,
-                            grey, cell->note);
+                            y + (l->cell_height - sal_font_line(l->small)) / 2, x + 4,
+                            x + l->cell_width - 4, grey, cell->note);
         }
         return SAL_OK;
     }
@@ -94,7 +98,8 @@ static sal_status sheet_cell(sal_image *canvas, const sheet_layout *l, const sal
     sal_status st;
     SAL_TRY(sheet_scale(&scale, cells, o, row, column, err));
     SAL_TRY(sal_image_crop(&part, small_base, 0, 0, small_base->width, small_base->height, err));
-    SAL_TRY(sal_map_blend(&part, cell->map, cell->height, cell->width, &scale, cell->is_signed, o->opacity, err));
+    SAL_TRY(sal_map_blend(&part, cell->map, cell->height, cell->width, &scale, cell->is_signed,
+                          o->opacity, err));
     sal_canvas_paste(canvas, &part, x, y);
     if (cell->note != NULL) {
         int line = sal_font_line(l->small);
@@ -109,15 +114,15 @@ done:
     return st;
 }
 
-static sal_status sheet_check(const sal_image *base, const sal_sheet_cell *cells, const sal_sheet_opts *o,
-                              sal_error *err)
+static sal_status sheet_check(const sal_image *base, const sal_sheet_cell *cells,
+                              const sal_sheet_opts *o, sal_error *err)
 {
     if (o->struct_size != sizeof *o)
         return sal_fail(err, SAL_EINVAL, "sheet: begin with SAL_SHEET_OPTS_INIT");
     if (base->data == NULL || cells == NULL || o->rows < 1 || o->columns < 1 || o->rows > 1000 ||
         o->columns > 1000) {
-        return sal_fail(err, SAL_EINVAL, "sheet: %ld rows and %ld columns cannot be drawn", (long)o->rows,
-                        (long)o->columns);
+        return sal_fail(err, SAL_EINVAL, "sheet: %ld rows and %ld columns cannot be drawn",
+                        (long)o->rows, (long)o->columns);
     }
     return sal_picture_check(o->percentile, o->opacity, err);
 }
@@ -125,9 +130,9 @@ static sal_status sheet_check(const sal_image *base, const sal_sheet_cell *cells
 sal_status sal_picture_sheet(sal_image *out, const sal_image *base, const sal_sheet_cell *cells,
                              const sal_sheet_opts *opts, sal_error *err)
 {
-    const sal_color white = { 255, 255, 255 }, black = { 20, 20, 20 };
+    const sal_color white = {255, 255, 255}, black = {20, 20, 20};
     sal_status st;
-    sheet_layout l = { .margin = 0 };
+    sheet_layout l = {.margin = 0};
     sal_image canvas = SAL_IMAGE_INIT, small = SAL_IMAGE_INIT;
     SAL_TRY(sheet_check(base, cells, opts, err));
     SAL_TRY(sheet_plan(&l, base, opts, err));
@@ -135,23 +140,27 @@ sal_status sal_picture_sheet(sal_image *out, const sal_image *base, const sal_sh
     SAL_TRY(sal_image_resize(&small, base, l.cell_width, l.cell_height, SAL_FILTER_BICUBIC, err));
     sal_canvas_fill(&canvas, 0, 0, l.width, l.height, white);
     if (opts->title != NULL)
-        sal_text_draw(&canvas, l.title, l.margin, l.margin / 2, l.width - 2 * l.margin, black, opts->title);
+        sal_text_draw(&canvas, l.title, l.margin, l.margin / 2, l.width - 2 * l.margin, black,
+                      opts->title);
     int skip = opts->without_base ? 0 : 1, step = l.cell_width + l.gap;
     for (int c = 0; opts->column_labels != NULL && c < opts->columns; c++) {
         int x = l.margin + (c + skip) * step;
-        sal_text_centre(&canvas, l.label, x + l.cell_width / 2, l.top - sal_font_line(l.label) - l.margin / 4, x,
-                        x + l.cell_width, black, opts->column_labels[c]);
+        sal_text_centre(&canvas, l.label, x + l.cell_width / 2,
+                        l.top - sal_font_line(l.label) - l.margin / 4, x, x + l.cell_width, black,
+                        opts->column_labels[c]);
     }
     for (int r = 0; r < opts->rows; r++) {
         int y = l.top + r * l.row_height;
         if (opts->row_labels != NULL) {
-            sal_text_draw(&canvas, l.label, l.margin, y, l.width - 2 * l.margin, black, opts->row_labels[r]);
+            sal_text_draw(&canvas, l.label, l.margin, y, l.width - 2 * l.margin, black,
+                          opts->row_labels[r]);
             y += sal_font_line(l.label) + l.margin / 4;
         }
         if (skip != 0)
             sal_canvas_paste(&canvas, &small, l.margin, y);
         for (int c = 0; c < opts->columns; c++) {
-            SAL_TRY(sheet_cell(&canvas, &l, &small, cells, opts, r, c, l.margin + (c + skip) * step, y, err));
+            SAL_TRY(sheet_cell(&canvas, &l, &small, cells, opts, r, c, l.margin + (c + skip) * step,
+                               y, err));
         }
     }
     *out = canvas;
