@@ -3,9 +3,11 @@
 #include "format/image_codec.h"
 #include <setjmp.h>
 #include <stdio.h>
-/* jpeglib.h needs stdio.h before it */
-#include <jerror.h>
+
+/* libjpeg's headers need this order, after stdio.h */
 #include <jpeglib.h>
+
+#include <jerror.h>
 
 /* Everything that must survive a longjmp lives here, outside the function that calls setjmp. */
 typedef struct jpeg_job {
