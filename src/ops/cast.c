@@ -1,4 +1,5 @@
-/* Cast: change of the element type. Floats to integers truncate; a float's gradient is cast back. */
+/* Cast: change of the element type. Floats to integers truncate; a float's gradient is cast back.
+ */
 #include "ops/core/elementwise.h"
 
 static sal_status cast_infer(sal_infer *c)
@@ -11,7 +12,8 @@ static sal_status cast_infer(sal_infer *c)
     if (x == NULL)
         return sal_fail(c->err, SAL_EINVAL, "input 0 is missing");
     if (to < 0 || to > 64 || sal_dtype_size((sal_dtype)to) == 0)
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "to = %lld is no supported element type", (long long)to);
+        return sal_fail(c->err, SAL_EUNSUPPORTED, "to = %lld is no supported element type",
+                        (long long)to);
     SAL_TRY(sal_infer_out(c, 0, (sal_dtype)to, x->rank, x->dims));
     if (to == SAL_I64 || to == SAL_I32) {
         SAL_TRY(sal_infer_known_in(c, 0, known, &n));

@@ -19,10 +19,11 @@ static sal_status celu_expand(sal_builder *b, const sal_node *n, sal_vid *out)
     return b->st;
 }
 
-SAL_EW_VJP(celu, sal_b3(b, "Where", sal_b2(b, "Greater", x, sal_b_like(b, x, 0.0)), g,
-                        sal_b2(b, "Mul", g,
-                               sal_b_addc(b, sal_b_mulc(b, y, 1.0 / sal_node_float(n, "alpha", 1.0)),
-                                          1.0))))
+SAL_EW_VJP(celu,
+           sal_b3(b, "Where", sal_b2(b, "Greater", x, sal_b_like(b, x, 0.0)), g,
+                  sal_b2(b, "Mul", g,
+                         sal_b_addc(b, sal_b_mulc(b, y, 1.0 / sal_node_float(n, "alpha", 1.0)),
+                                    1.0))))
 
 static const char *const celu_cases[] = {
     "f32[2,3,5]:0.1..2",

@@ -1,5 +1,5 @@
-/* Clip: y = min(max(x, lo), hi). The derivative is 0 at the borders, taken from the output so that the executor
- * need not keep the input. */
+/* Clip: y = min(max(x, lo), hi). The derivative is 0 at the borders, taken from the output so that
+ * the executor need not keep the input. */
 #include "ops/core/elementwise.h"
 
 /* Attributes until opset 10, inputs since then. */
@@ -28,8 +28,8 @@ done:
     return st;
 }
 
-/* Operands: x, then the bounds that are given; ctx says which. min(max(x, lo), hi) also decides lo > hi. NaN
- * stays NaN: comparisons with it are false. */
+/* Operands: x, then the bounds that are given; ctx says which. min(max(x, lo), hi) also decides lo
+ * > hi. NaN stays NaN: comparisons with it are false. */
 #define CLIP_KERNEL(name, type)                                                                    \
     static type name(const type *in, int n, const void *ctx)                                       \
     {                                                                                              \

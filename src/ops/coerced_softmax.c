@@ -1,5 +1,6 @@
-/* CoercedSoftmax: Softmax (log = 1: LogSoftmax) as opsets before 13 defined it. The input is seen as a matrix whose
- * rows are the axes up to `axis` and whose columns are the rest; each row is normalised. */
+/* CoercedSoftmax: Softmax (log = 1: LogSoftmax) as opsets before 13 defined it. The input is seen
+ * as a matrix whose rows are the axes up to `axis` and whose columns are the rest; each row is
+ * normalised. */
 #include "ops/core/reduce.h"
 
 static sal_status coerced_softmax_infer(sal_infer *c)
@@ -7,8 +8,8 @@ static sal_status coerced_softmax_infer(sal_infer *c)
     const sal_value *x = sal_infer_in(c, 0);
     int64_t axis = sal_node_int(c->node, "axis", 1);
     if (x != NULL && x->rank >= 0 && (axis < -x->rank || axis > x->rank))
-        return sal_fail(c->err, SAL_EINVAL, "axis %lld is outside 0..%d of the input", (long long)axis,
-                        (int)x->rank);
+        return sal_fail(c->err, SAL_EINVAL, "axis %lld is outside 0..%d of the input",
+                        (long long)axis, (int)x->rank);
     return sal_infer_float(c);
 }
 
@@ -19,7 +20,8 @@ static sal_status coerced_softmax_expand(sal_builder *b, const sal_node *n, sal_
     int64_t dims[2] = {1, 1}, axis = sal_node_int(n, "axis", 1);
     if (v->rank < 0) {
         b->st = sal_fail(b->err, SAL_ESHAPE,
-                         "Softmax node '%s': the shape of its input is not known; give the model fixed input shapes",
+                         "Softmax node '%s': the shape of its input is not known; give the model "
+                         "fixed input shapes",
                          n->name);
         return b->st;
     }

@@ -1,5 +1,5 @@
-/* CumSum: running sum along an axis, with or without the element itself, from either end. Its gradient is the
- * running sum from the other end. */
+/* CumSum: running sum along an axis, with or without the element itself, from either end. Its
+ * gradient is the running sum from the other end. */
 #include "ops/core/reduce.h"
 
 static sal_status cum_sum_infer(sal_infer *c)

@@ -1,8 +1,9 @@
-/* Dropout: the identity; a model that is explained is in inference mode, whatever training_mode says. The mask,
- * when it is wanted, is all true. */
+/* Dropout: the identity; a model that is explained is in inference mode, whatever training_mode
+ * says. The mask, when it is wanted, is all true. */
 #include "ops/core/elementwise.h"
 
-/* ratio was an attribute until opset 11 and has no effect here. A node without a mask becomes an Identity. */
+/* ratio was an attribute until opset 11 and has no effect here. A node without a mask becomes an
+ * Identity. */
 static sal_status dropout_upgrade(sal_upgrade *u)
 {
     sal_status st;

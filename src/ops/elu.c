@@ -11,7 +11,8 @@ static sal_status elu_eval(const sal_eval *e)
     return sal_ew_eval(e, 1, &k, p);
 }
 
-/* From y rather than e^x, which would overflow on the side that is not taken and spoil second derivatives. */
+/* From y rather than e^x, which would overflow on the side that is not taken and spoil second
+ * derivatives. */
 SAL_EW_VJP(elu, sal_b3(b, "Where", sal_b2(b, "Greater", x, sal_b_like(b, x, 0.0)), g,
                        sal_b2(b, "Mul", g, sal_b_addc(b, y, sal_node_float(n, "alpha", 1.0)))))
 

@@ -3,7 +3,7 @@
  *   tanh: y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). */
 #include "ops/core/elementwise.h"
 
-#define GELU_SQRT_HALF 0.70710678118654752440 /* 1 / sqrt(2) */
+#define GELU_SQRT_HALF  0.70710678118654752440 /* 1 / sqrt(2) */
 #define GELU_TANH_SCALE 0.79788456080286535588 /* sqrt(2 / pi) */
 #define GELU_TANH_CUBIC 0.044715
 

@@ -5,10 +5,10 @@
  * Its own derivative is that of the expansion. */
 #include "ops/core/elementwise.h"
 
-#define GELU_SQRT_HALF 0.70710678118654752440 /* 1 / sqrt(2) */
+#define GELU_SQRT_HALF  0.70710678118654752440 /* 1 / sqrt(2) */
 #define GELU_TANH_SCALE 0.79788456080286535588 /* sqrt(2 / pi) */
 #define GELU_TANH_CUBIC 0.044715
-#define GELU_DENSITY 0.39894228040143267794 /* 1 / sqrt(2 pi) */
+#define GELU_DENSITY    0.39894228040143267794 /* 1 / sqrt(2 pi) */
 
 static bool gelu_grad_is_tanh(const sal_node *n)
 {
@@ -42,7 +42,8 @@ static sal_vid gelu_grad_erf(sal_builder *b, sal_vid x)
 {
     sal_vid phi = sal_b1(b, "Exp", sal_b_mulc(b, sal_b2(b, "Mul", x, x), -0.5));
     sal_vid cdf = sal_b_addc(b, sal_b1(b, "Erf", sal_b_mulc(b, x, GELU_SQRT_HALF)), 1.0);
-    return sal_b2(b, "Add", sal_b_mulc(b, cdf, 0.5), sal_b2(b, "Mul", sal_b_mulc(b, x, GELU_DENSITY), phi));
+    return sal_b2(b, "Add", sal_b_mulc(b, cdf, 0.5),
+                  sal_b2(b, "Mul", sal_b_mulc(b, x, GELU_DENSITY), phi));
 }
 
 static sal_vid gelu_grad_tanh(sal_builder *b, sal_vid x)
@@ -59,7 +60,8 @@ static sal_vid gelu_grad_tanh(sal_builder *b, sal_vid x)
 static sal_status gelu_grad_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {
     sal_vid x = n->in[1];
-    out[0] = sal_b2(b, "Mul", n->in[0], gelu_grad_is_tanh(n) ? gelu_grad_tanh(b, x) : gelu_grad_erf(b, x));
+    out[0] = sal_b2(b, "Mul", n->in[0],
+                    gelu_grad_is_tanh(n) ? gelu_grad_tanh(b, x) : gelu_grad_erf(b, x));
     return b->st;
 }
 

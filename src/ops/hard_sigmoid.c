@@ -1,4 +1,5 @@
-/* HardSigmoid: y = max(0, min(1, alpha x + beta)); the derivative is 0 at the borders, as in PyTorch. */
+/* HardSigmoid: y = max(0, min(1, alpha x + beta)); the derivative is 0 at the borders, as in
+ * PyTorch. */
 #include "ops/core/elementwise.h"
 
 SAL_EW_SCALAR_F(hard_sigmoid, isnan(x) ? x : fmax(0.0, fmin(1.0, p[0] * x + p[1])))

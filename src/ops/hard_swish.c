@@ -1,7 +1,7 @@
 /* HardSwish: y = x max(0, min(1, x / 6 + 1/2)). The derivative is that of the expansion. */
 #include "ops/core/elementwise.h"
 
-SAL_EW_FLOAT(hard_swish, x * fmax(0.0, fmin(1.0, x / 6.0 + 0.5)))
+SAL_EW_FLOAT(hard_swish, x *fmax(0.0, fmin(1.0, x / 6.0 + 0.5)))
 
 static sal_status hard_swish_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {

@@ -1,8 +1,8 @@
 /* LogSoftmax: y = x - ln sum e^x along an axis; gradient dy - e^y sum dy. */
 #include "ops/core/reduce.h"
 
-/* Before opset 13 the input was seen as a matrix, rows up to `axis` (default 1), and each row normalised as a
- * whole. That is the same when all axes after it have length 1. */
+/* Before opset 13 the input was seen as a matrix, rows up to `axis` (default 1), and each row
+ * normalised as a whole. That is the same when all axes after it have length 1. */
 static sal_status log_softmax_upgrade(sal_upgrade *u)
 {
     sal_vid in = sal_node_in(u->node, 0);
@@ -26,7 +26,8 @@ done:
 }
 
 /* One line of `len` elements, `step` apart. */
-static void log_softmax_line(const sal_tensor *x, sal_tensor *y, int64_t at, int64_t len, int64_t step)
+static void log_softmax_line(const sal_tensor *x, sal_tensor *y, int64_t at, int64_t len,
+                             int64_t step)
 {
     double top = -(double)INFINITY, sum = 0.0;
     for (int64_t k = 0; k < len; k++)
@@ -76,11 +77,7 @@ static sal_status log_softmax_vjp(sal_vjp *v)
 }
 
 static const char *const log_softmax_cases[] = {
-    "f32[2,3,5]",
-    "f32[2,3,5]:-3..3 ; axis=1",
-    "f32[2,3,5]:-3..3 ; axis=-3",
-    "f32[7]:-2..2",
-    NULL,
+    "f32[2,3,5]", "f32[2,3,5]:-3..3 ; axis=1", "f32[2,3,5]:-3..3 ; axis=-3", "f32[7]:-2..2", NULL,
 };
 
 const sal_op_desc sal_op_log_softmax = {

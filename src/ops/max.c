@@ -1,5 +1,5 @@
-/* Max: maximum of any number of tensors, broadcast. NaN wins. Where several inputs hold the maximum, they share
- * the gradient equally. */
+/* Max: maximum of any number of tensors, broadcast. NaN wins. Where several inputs hold the
+ * maximum, they share the gradient equally. */
 #include "ops/core/elementwise.h"
 
 static double max_f(const double *in, int n, const void *ctx)

@@ -1,5 +1,5 @@
-/* Min: minimum of any number of tensors, broadcast. NaN wins. Where several inputs hold the minimum, they share
- * the gradient equally. */
+/* Min: minimum of any number of tensors, broadcast. NaN wins. Where several inputs hold the
+ * minimum, they share the gradient equally. */
 #include "ops/core/elementwise.h"
 
 static double min_f(const double *in, int n, const void *ctx)

@@ -1,7 +1,7 @@
 /* Mish: y = x tanh(ln(1 + e^x)). The derivative is that of the expansion. */
 #include "ops/core/elementwise.h"
 
-SAL_EW_FLOAT(mish, x * tanh((x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)))))
+SAL_EW_FLOAT(mish, x *tanh((x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)))))
 
 static sal_status mish_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {

@@ -1,7 +1,7 @@
 /* Mul: a b. */
 #include "ops/core/elementwise.h"
 
-SAL_EW_BINARY(mul, a * b, sal_ew_wrap((uint64_t)a * (uint64_t)b), a * b)
+SAL_EW_BINARY(mul, a *b, sal_ew_wrap((uint64_t)a *(uint64_t)b), a *b)
 
 static sal_status mul_vjp(sal_vjp *v)
 {

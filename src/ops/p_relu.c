@@ -46,7 +46,8 @@ static sal_status p_relu_vjp(sal_vjp *v)
     if (v->need[0])
         v->gin[0] = sal_b3(b, "Where", positive, g, sal_b2(b, "Mul", g, slope));
     if (v->need[1])
-        v->gin[1] = sal_b_sum_to(b, sal_b3(b, "Where", positive, zero, sal_b2(b, "Mul", g, x)), slope);
+        v->gin[1] =
+            sal_b_sum_to(b, sal_b3(b, "Where", positive, zero, sal_b2(b, "Mul", g, x)), slope);
     return b->st;
 }
 

@@ -26,8 +26,8 @@ static uint64_t pow_u(const uint64_t *in, int n, const void *ctx)
     return r;
 }
 
-/* Base and exponent may differ in type. Between two kinds of numbers the power is computed in float64 and then
- * converted, truncating, to the type of the base. */
+/* Base and exponent may differ in type. Between two kinds of numbers the power is computed in
+ * float64 and then converted, truncating, to the type of the base. */
 static sal_status pow_eval(const sal_eval *e)
 {
     static const sal_ew k = {pow_f, pow_i, pow_u};

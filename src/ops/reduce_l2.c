@@ -37,8 +37,12 @@ static sal_status reduce_l2_expand(sal_builder *b, const sal_node *n, sal_vid *o
     sal_axes a;
     if (!sal_reduce_axes(b, n, &a))
         return b->st;
+    /* The root of integers is taken in float64 and truncated. */
+    sal_dtype dtype = sal_val(b->g, n->in[0])->dtype;
     sal_vid square = sal_b2(b, "Mul", n->in[0], n->in[0]);
-    out[0] = sal_b1(b, "Sqrt", sal_reduce_as(b, "ReduceSum", square, &a, a.keepdims));
+    sal_vid sum = sal_reduce_as(b, "ReduceSum", square, &a, a.keepdims);
+    sal_vid real = sal_dtype_is_float(dtype) ? sum : sal_b_cast(b, sum, SAL_F64);
+    out[0] = sal_b_cast(b, sal_b1(b, "Sqrt", real), dtype);
     return b->st;
 }
 

@@ -1,4 +1,5 @@
-/* ReduceLogSumExp: y = ln of the sum of e^x over axes, about the largest x so that nothing overflows. dy/dx = e^(x - y). */
+/* ReduceLogSumExp: y = ln of the sum of e^x over axes, about the largest x so that nothing
+ * overflows. dy/dx = e^(x - y). */
 #include "ops/core/reduce.h"
 
 static double reduce_log_sum_exp_f(const double *x, int64_t n)
@@ -27,7 +28,8 @@ static sal_status reduce_log_sum_exp_expand(sal_builder *b, const sal_node *n, s
         return b->st;
     sal_vid x = n->in[0];
     sal_vid top = sal_reduce_as(b, "ReduceMax", x, &a, true);
-    sal_vid sum = sal_reduce_as(b, "ReduceSum", sal_b1(b, "Exp", sal_b2(b, "Sub", x, top)), &a, true);
+    sal_vid sum =
+        sal_reduce_as(b, "ReduceSum", sal_b1(b, "Exp", sal_b2(b, "Sub", x, top)), &a, true);
     sal_vid y = sal_b2(b, "Add", sal_b1(b, "Log", sum), top);
     out[0] = a.keepdims || a.n == 0 ? y : sal_b_squeeze(b, y, a.n, a.list);
     return b->st;

@@ -1,5 +1,5 @@
-/* ReduceProd: product over axes. The derivative is that of the expansion into a tree of products, which needs no
- * division and so is right for zeros too, to every order. */
+/* ReduceProd: product over axes. The derivative is that of the expansion into a tree of products,
+ * which needs no division and so is right for zeros too, to every order. */
 #include "ops/core/reduce.h"
 
 static double reduce_prod_f(const double *x, int64_t n)
@@ -33,8 +33,8 @@ static sal_status reduce_prod_eval(const sal_eval *e)
     return sal_reduce_eval(e, &k);
 }
 
-/* Product along one axis of known length, which stays with length 1: halves are multiplied until one is left, an
- * odd last element is carried along. */
+/* Product along one axis of known length, which stays with length 1: halves are multiplied until
+ * one is left, an odd last element is carried along. */
 static sal_vid reduce_prod_axis(sal_builder *b, sal_vid x, int64_t axis, int64_t len)
 {
     while (len > 1 && b->st == SAL_OK) {
@@ -61,9 +61,11 @@ static sal_status reduce_prod_expand(sal_builder *b, const sal_node *n, sal_vid 
     for (int i = 0; i < a.n; i++) {
         int64_t len = v->dims[a.list[i]];
         if (len < 1) {
-            b->st = sal_fail(b->err, SAL_ENOGRAD,
-                             "ReduceProd node '%s': the length of axis %lld is %s; give the model fixed input shapes",
-                             n->name, (long long)a.list[i], len == 0 ? "0" : "only known at run time");
+            b->st =
+                sal_fail(b->err, SAL_ENOGRAD,
+                         "ReduceProd node '%s': the length of axis %lld is %s; give the model "
+                         "fixed input shapes",
+                         n->name, (long long)a.list[i], len == 0 ? "0" : "only known at run time");
             return b->st;
         }
         x = reduce_prod_axis(b, x, a.list[i], len);

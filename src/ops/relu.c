@@ -1,4 +1,5 @@
-/* Relu: y = max(x, 0). The mask comes from the output, so that the executor need not keep the input. */
+/* Relu: y = max(x, 0). The mask comes from the output, so that the executor need not keep the
+ * input. */
 #include "ops/core/elementwise.h"
 
 SAL_EW_FLOAT(relu, x > 0.0 || isnan(x) ? x : 0.0)

@@ -11,7 +11,8 @@ static sal_status selu_eval(const sal_eval *e)
 {
     static const sal_ew k = {selu_f, NULL, NULL};
     const sal_node *n = e->node;
-    const double p[] = {sal_node_float(n, "alpha", SELU_ALPHA), sal_node_float(n, "gamma", SELU_GAMMA)};
+    const double p[] = {sal_node_float(n, "alpha", SELU_ALPHA),
+                        sal_node_float(n, "gamma", SELU_GAMMA)};
     return sal_ew_eval(e, 1, &k, p);
 }
 
@@ -30,7 +31,8 @@ static sal_status selu_vjp(sal_vjp *v)
     const sal_node *n = v->node;
     sal_vid g = v->gout[0];
     sal_vid x = n->in[0], y = n->out[0];
-    double alpha = sal_node_float(n, "alpha", SELU_ALPHA), gamma = sal_node_float(n, "gamma", SELU_GAMMA);
+    double alpha = sal_node_float(n, "alpha", SELU_ALPHA),
+           gamma = sal_node_float(n, "gamma", SELU_GAMMA);
     if (!v->need[0])
         return b->st;
     sal_vid positive = sal_b2(b, "Greater", x, sal_b_like(b, x, 0.0));

@@ -10,8 +10,8 @@ static double sigmoid_value(double x)
 
 SAL_EW_FLOAT(sigmoid, isnan(x) ? x : sigmoid_value(x))
 
-SAL_EW_VJP(sigmoid, sal_b2(b, "Mul", g,
-                           sal_b2(b, "Mul", y, sal_b_addc(b, sal_b1(b, "Neg", y), 1.0))))
+SAL_EW_VJP(sigmoid,
+           sal_b2(b, "Mul", g, sal_b2(b, "Mul", y, sal_b_addc(b, sal_b1(b, "Neg", y), 1.0))))
 
 static const char *const sigmoid_cases[] = {
     "f32[2,3,5]:-3..3",

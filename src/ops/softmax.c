@@ -1,8 +1,8 @@
 /* Softmax: y = e^x / sum e^x along an axis. */
 #include "ops/core/reduce.h"
 
-/* Before opset 13 the input was seen as a matrix, rows up to `axis` (default 1), and each row normalised as a
- * whole. That is the same when all axes after it have length 1. */
+/* Before opset 13 the input was seen as a matrix, rows up to `axis` (default 1), and each row
+ * normalised as a whole. That is the same when all axes after it have length 1. */
 static sal_status softmax_upgrade(sal_upgrade *u)
 {
     sal_vid in = sal_node_in(u->node, 0);
@@ -57,7 +57,8 @@ static sal_status softmax_expand(sal_builder *b, const sal_node *n, sal_vid *out
 {
     int64_t axis = sal_node_int(n, "axis", -1);
     sal_vid x = n->in[0];
-    sal_vid e = sal_b1(b, "Exp", sal_b2(b, "Sub", x, sal_b_reduce(b, "ReduceMax", x, 1, &axis, true)));
+    sal_vid e =
+        sal_b1(b, "Exp", sal_b2(b, "Sub", x, sal_b_reduce(b, "ReduceMax", x, 1, &axis, true)));
     out[0] = sal_b2(b, "Div", e, sal_b_reduce(b, "ReduceSum", e, 1, &axis, true));
     return b->st;
 }
@@ -72,11 +73,7 @@ static sal_status softmax_vjp(sal_vjp *v)
 }
 
 static const char *const softmax_cases[] = {
-    "f32[2,3,5]",
-    "f32[2,3,5]:-3..3 ; axis=1",
-    "f32[2,3,5]:-3..3 ; axis=-3",
-    "f32[7]:-2..2",
-    NULL,
+    "f32[2,3,5]", "f32[2,3,5]:-3..3 ; axis=1", "f32[2,3,5]:-3..3 ; axis=-3", "f32[7]:-2..2", NULL,
 };
 
 const sal_op_desc sal_op_softmax = {

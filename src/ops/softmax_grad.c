@@ -1,5 +1,5 @@
-/* SoftmaxGrad(dy, y): gradient of y = Softmax(x) along `axis`: y (dy - sum of dy y). Its own derivative is that of
- * the expansion. */
+/* SoftmaxGrad(dy, y): gradient of y = Softmax(x) along `axis`: y (dy - sum of dy y). Its own
+ * derivative is that of the expansion. */
 #include "ops/core/reduce.h"
 
 static void softmax_grad_line(const sal_eval *e, int64_t at, int64_t len, int64_t step)

@@ -14,8 +14,9 @@ static sal_status softsign_expand(sal_builder *b, const sal_node *n, sal_vid *ou
     return b->st;
 }
 
-SAL_EW_VJP(softsign, sal_b2(b, "Div", g,
-                          sal_b2(b, "Mul", softsign_denominator(b, x), softsign_denominator(b, x))))
+SAL_EW_VJP(softsign,
+           sal_b2(b, "Div", g,
+                  sal_b2(b, "Mul", softsign_denominator(b, x), softsign_denominator(b, x))))
 
 static const char *const softsign_cases[] = {
     "f32[2,3,5]:0.1..2",

@@ -1,5 +1,5 @@
-/* TopK: the k largest (or smallest) elements along an axis, in order, and their indices. Equal elements come in the
- * order of their indices; NaN counts as larger than every number. */
+/* TopK: the k largest (or smallest) elements along an axis, in order, and their indices. Equal
+ * elements come in the order of their indices; NaN counts as larger than every number. */
 #include "ops/core/reduce.h"
 
 /* k was an attribute until opset 9. */
@@ -109,8 +109,8 @@ static sal_status top_k_eval(const sal_eval *e)
     SAL_TRY(sal_lines_of(&l, x, axis, e->err));
     SAL_TRY(sal_lines_of(&lk, e->out[0] != NULL ? e->out[0] : e->out[1], axis, e->err));
     if (lk.len > l.len) {
-        st = sal_fail(e->err, SAL_ESHAPE, "k is %lld, the axis has %lld elements", (long long)lk.len,
-                      (long long)l.len);
+        st = sal_fail(e->err, SAL_ESHAPE, "k is %lld, the axis has %lld elements",
+                      (long long)lk.len, (long long)l.len);
         goto done;
     }
     items = sal_calloc((size_t)SAL_MAX(l.len, 1), sizeof *items);

@@ -33,8 +33,10 @@ static sal_status where_infer(sal_infer *c)
     SAL_TRY(sal_infer_same_dtype(c, 1, 2));
     if (cond->rank < 0 || x->rank < 0 || y->rank < 0)
         return sal_infer_out(c, 0, x->dtype, -1, NULL);
-    SAL_TRY(sal_infer_broadcast_dims(c->g, x->rank, x->dims, y->rank, y->dims, &rank, dims, c->err));
-    SAL_TRY(sal_infer_broadcast_dims(c->g, cond->rank, cond->dims, rank, dims, &rank, dims, c->err));
+    SAL_TRY(
+        sal_infer_broadcast_dims(c->g, x->rank, x->dims, y->rank, y->dims, &rank, dims, c->err));
+    SAL_TRY(
+        sal_infer_broadcast_dims(c->g, cond->rank, cond->dims, rank, dims, &rank, dims, c->err));
     SAL_TRY(sal_infer_out(c, 0, x->dtype, rank, dims));
     SAL_TRY(where_known(c));
 done:

@@ -1,7 +1,9 @@
 /* The broadcasting loop behind element-wise operators. */
 #include "ops/core/elementwise.h"
 
-enum { EW_BLOCK = 256 }; /* elements converted at a time: the element type is looked at once a block */
+enum {
+    EW_BLOCK = 256
+}; /* elements converted at a time: the element type is looked at once a block */
 
 typedef enum ew_class { EW_FLOAT, EW_SIGNED, EW_UNSIGNED } ew_class;
 
@@ -31,7 +33,8 @@ static ew_class ew_class_of(sal_dtype t)
     X(SAL_U64, uint64_t)                                                                           \
     X(SAL_I64, int64_t)
 
-static void ew_load(const sal_tensor *t, ew_class cls, int64_t at, int64_t step, int64_t n, ew_scalar *dst)
+static void ew_load(const sal_tensor *t, ew_class cls, int64_t at, int64_t step, int64_t n,
+                    ew_scalar *dst)
 {
     if (t->dtype == SAL_BOOL) {
         const uint8_t *p = (const uint8_t *)t->data + at;
@@ -119,13 +122,13 @@ static sal_status ew_check(const sal_eval *e, int n, ew_class cls, const sal_ew 
 }
 
 typedef struct ew_loop {
-    int n;                   /* operands */
-    int rank;                /* of the output, at least 1 */
+    int n;    /* operands */
+    int rank; /* of the output, at least 1 */
     int64_t dims[SAL_MAX_RANK];
-    int64_t *stride;         /* [n][SAL_MAX_RANK], 0 along broadcast axes */
-    int64_t *at;             /* [n] element at which each operand stands */
-    ew_scalar *block;        /* [n][EW_BLOCK] */
-    ew_scalar *args;         /* [n] operands of one element */
+    int64_t *stride;  /* [n][SAL_MAX_RANK], 0 along broadcast axes */
+    int64_t *at;      /* [n] element at which each operand stands */
+    ew_scalar *block; /* [n][EW_BLOCK] */
+    ew_scalar *args;  /* [n] operands of one element */
 } ew_loop;
 
 static sal_status ew_loop_init(ew_loop *l, const sal_eval *e)
@@ -149,7 +152,8 @@ static sal_status ew_loop_init(ew_loop *l, const sal_eval *e)
         for (int d = l->rank - 1, s = x->rank - 1; d >= 0; d--, s--) {
             int64_t len = s >= 0 ? x->dims[s] : 1;
             if (len != 1 && len != l->dims[d])
-                return sal_fail(e->err, SAL_ESHAPE, "axis %d of input %d has length %lld, the output %lld", s, i,
+                return sal_fail(e->err, SAL_ESHAPE,
+                                "axis %d of input %d has length %lld, the output %lld", s, i,
                                 (long long)len, (long long)l->dims[d]);
             stride[d] = len == 1 ? 0 : step;
             step *= len;
@@ -159,8 +163,8 @@ static sal_status ew_loop_init(ew_loop *l, const sal_eval *e)
 }
 
 /* Along the last axis, in blocks. `out` is the output element at which the row begins. */
-static void ew_row(const ew_loop *l, const sal_eval *e, ew_class cls, const sal_ew *k, const void *ctx,
-                   int64_t out)
+static void ew_row(const ew_loop *l, const sal_eval *e, ew_class cls, const sal_ew *k,
+                   const void *ctx, int64_t out)
 {
     int64_t len = l->dims[l->rank - 1];
     ew_scalar res[EW_BLOCK];
@@ -291,7 +295,8 @@ sal_status sal_infer_logic(sal_infer *c)
     for (int i = 0; i < c->node->n_in; i++) {
         const sal_value *x = sal_infer_in(c, i);
         if (x != NULL && x->dtype != SAL_DT_NONE && x->dtype != SAL_BOOL)
-            return sal_fail(c->err, SAL_EINVAL, "input %d must be bool, it is %s", i, sal_dtype_name(x->dtype));
+            return sal_fail(c->err, SAL_EINVAL, "input %d must be bool, it is %s", i,
+                            sal_dtype_name(x->dtype));
     }
     return sal_infer_broadcast_bool(c);
 }
@@ -299,14 +304,15 @@ sal_status sal_infer_logic(sal_infer *c)
 sal_status sal_infer_same_dtype(const sal_infer *c, int i, int j)
 {
     const sal_value *a = sal_infer_in(c, i), *b = sal_infer_in(c, j);
-    if (a == NULL || b == NULL || a->dtype == SAL_DT_NONE || b->dtype == SAL_DT_NONE || a->dtype == b->dtype)
+    if (a == NULL || b == NULL || a->dtype == SAL_DT_NONE || b->dtype == SAL_DT_NONE ||
+        a->dtype == b->dtype)
         return SAL_OK;
     return sal_fail(c->err, SAL_EINVAL, "input %d is %s but input %d is %s; insert a Cast", i,
                     sal_dtype_name(a->dtype), j, sal_dtype_name(b->dtype));
 }
 
-/* -1 undecided, 0 false, 1 true. A symbol is a length, so it is more than any negative number and equals
- * itself. */
+/* -1 undecided, 0 false, 1 true. A symbol is a length, so it is more than any negative number and
+ * equals itself. */
 static int ew_compare_known(char op, int64_t a, int64_t b)
 {
     bool na = a >= 0 || sal_known_is_number(a), nb = b >= 0 || sal_known_is_number(b);
@@ -391,7 +397,8 @@ sal_vid sal_b_sum_all(sal_builder *b, int n, const sal_vid *in)
     return sum;
 }
 
-/* With m_i = [x_i = y]: gradient of x_i is m_i g / sum_j m_j. Where y is NaN no m_i holds and nothing is passed. */
+/* With m_i = [x_i = y]: gradient of x_i is m_i g / sum_j m_j. Where y is NaN no m_i holds and
+ * nothing is passed. */
 sal_status sal_vjp_shared(sal_vjp *v)
 {
     sal_builder *b = v->b;
@@ -409,6 +416,7 @@ sal_status sal_vjp_shared(sal_vjp *v)
     sal_vid share = sal_b2(b, "Div", v->gout[0], count);
     for (int i = 0; i < n->n_in && b->st == SAL_OK; i++)
         if (v->need[i])
-            v->gin[i] = sal_b_sum_to(b, sal_b_mask(b, sal_b2(b, "Equal", n->in[i], y), share), n->in[i]);
+            v->gin[i] =
+                sal_b_sum_to(b, sal_b_mask(b, sal_b2(b, "Equal", n->in[i], y), share), n->in[i]);
     return b->st;
 }

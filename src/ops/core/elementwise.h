@@ -1,8 +1,9 @@
-/* Element-wise operators: a broadcasting loop over scalar functions, and shorthands for their derivatives.
+/* Element-wise operators: a broadcasting loop over scalar functions, and shorthands for their
+ * derivatives.
  *
- * Element types fall into three classes, so an operator is written at most three times: floats are computed
- * in double, integers up to 64 bits signed in int64_t, uint64 in uint64_t; the result is rounded or wrapped
- * to the element type of the output. */
+ * Element types fall into three classes, so an operator is written at most three times: floats are
+ * computed in double, integers up to 64 bits signed in int64_t, uint64 in uint64_t; the result is
+ * rounded or wrapped to the element type of the output. */
 #ifndef SAL_OPS_CORE_ELEMENTWISE_H
 #define SAL_OPS_CORE_ELEMENTWISE_H
 
@@ -13,8 +14,8 @@
 
 #include <math.h>
 
-/* Scalar functions of n operands, one for each class; NULL where the operator is not defined. ctx is the
- * caller's: constants taken from attributes. */
+/* Scalar functions of n operands, one for each class; NULL where the operator is not defined. ctx
+ * is the caller's: constants taken from attributes. */
 typedef struct sal_ew {
     double (*f)(const double *in, int n, const void *ctx);
     int64_t (*i)(const int64_t *in, int n, const void *ctx);
@@ -38,7 +39,8 @@ sal_status sal_infer_broadcast_float(sal_infer *c);
 sal_status sal_infer_logic(sal_infer *c);
 /* Fails unless inputs i and j have the same element type (unknown types pass). */
 sal_status sal_infer_same_dtype(const sal_infer *c, int i, int j);
-/* Comparison of two inputs of one type: bool; elements of `known` compared by `op` ('=', '<', '>', 'l' <=, 'g'
+/* Comparison of two inputs of one type: bool; elements of `known` compared by `op` ('=', '<', '>',
+ * 'l' <=, 'g'
  * >=) where that can be decided. */
 sal_status sal_infer_compare(sal_infer *c, char op);
 
@@ -96,8 +98,8 @@ sal_status sal_vjp_shared(sal_vjp *v);
 #define SAL_EW_UNARY(id, fexpr, iexpr, uexpr)  SAL_EW_ALL(id, 1, fexpr, iexpr, uexpr)
 #define SAL_EW_BINARY(id, fexpr, iexpr, uexpr) SAL_EW_ALL(id, 2, fexpr, iexpr, uexpr)
 
-/* static sal_status id_vjp(...) of a one-input operator: the input's gradient in terms of b (builder), g (the
- * output's gradient), n (node), x and y. */
+/* static sal_status id_vjp(...) of a one-input operator: the input's gradient in terms of b
+ * (builder), g (the output's gradient), n (node), x and y. */
 #define SAL_EW_VJP(id, expr)                                                                       \
     static sal_status id##_vjp(sal_vjp *v)                                                         \
     {                                                                                              \

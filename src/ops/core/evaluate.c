@@ -30,8 +30,8 @@ static sal_status evaluate_scratch(sal_graph **out, sal_node **made, const sal_n
         if (node->out[i] != SAL_NONE)
             SAL_TRY(sal_graph_value(g, NULL, "out", &ids[node->n_in + i], err));
     }
-    SAL_TRY(sal_graph_node(g, node->op, node->name, node->n_in, ids, node->n_out, ids + node->n_in, node->n_attr,
-                           node->attr, made, err));
+    SAL_TRY(sal_graph_node(g, node->op, node->name, node->n_in, ids, node->n_out, ids + node->n_in,
+                           node->n_attr, node->attr, made, err));
     SAL_TRY(sal_node_infer(g, *made, err));
     *out = g;
     g = NULL;
@@ -66,8 +66,9 @@ static sal_status evaluate_by_expansion(const sal_node *node, const sal_tensor *
         if (out[i] == NULL)
             continue;
         if (ids[i] == SAL_NONE) {
-            st = sal_fail(err, SAL_EUNSUPPORTED, "%s node '%s': output %d is not made by its expansion",
-                          node->op->name, node->name, i);
+            st = sal_fail(err, SAL_EUNSUPPORTED,
+                          "%s node '%s': output %d is not made by its expansion", node->op->name,
+                          node->name, i);
             goto done;
         }
         SAL_TRY(sal_graph_add_output(g, ids[i], err));
@@ -90,8 +91,9 @@ done:
 }
 
 /* Allocate the outputs with the types that g (or else the scratch graph) says. */
-static sal_status evaluate_alloc(const sal_graph *g, const sal_node *node, const sal_tensor *const *in,
-                                 sal_tensor *const *out, sal_error *err)
+static sal_status evaluate_alloc(const sal_graph *g, const sal_node *node,
+                                 const sal_tensor *const *in, sal_tensor *const *out,
+                                 sal_error *err)
 {
     sal_graph *scratch = NULL;
     sal_node *n = NULL;
@@ -109,8 +111,9 @@ static sal_status evaluate_alloc(const sal_graph *g, const sal_node *node, const
             continue;
         const sal_value *v = fixed ? sal_val(g, node->out[i]) : sal_val(scratch, n->out[i]);
         if (!sal_value_is_static(v)) {
-            st = sal_fail(err, SAL_ESHAPE, "%s node '%s': the shape of output %d cannot be inferred",
-                          node->op->name, node->name, i);
+            st =
+                sal_fail(err, SAL_ESHAPE, "%s node '%s': the shape of output %d cannot be inferred",
+                         node->op->name, node->name, i);
             goto done;
         }
         SAL_TRY(sal_tensor_new(out[i], evaluate_wide(v->dtype), v->rank, v->dims, err));
@@ -121,8 +124,9 @@ done:
 }
 
 /* 16-bit results: the type that the node declares. */
-static sal_status evaluate_narrow(const sal_graph *g, const sal_node *node, const sal_tensor *const *in,
-                                  sal_tensor *const *out, sal_error *err)
+static sal_status evaluate_narrow(const sal_graph *g, const sal_node *node,
+                                  const sal_tensor *const *in, sal_tensor *const *out,
+                                  sal_error *err)
 {
     sal_status st = SAL_OK;
     for (int i = 0; i < node->n_out; i++) {
@@ -142,8 +146,8 @@ done:
     return st;
 }
 
-static sal_status evaluate_wide_inputs(const sal_node *node, const sal_tensor *const *in, const sal_tensor **view,
-                                       sal_tensor *wide, sal_error *err)
+static sal_status evaluate_wide_inputs(const sal_node *node, const sal_tensor *const *in,
+                                       const sal_tensor **view, sal_tensor *wide, sal_error *err)
 {
     sal_status st = SAL_OK;
     for (int i = 0; i < node->n_in; i++) {
@@ -180,7 +184,8 @@ sal_status sal_node_eval(const sal_graph *g, const sal_node *node, const sal_ten
     } else if (op->expand != NULL) {
         SAL_TRY(evaluate_by_expansion(node, view, out, err));
     } else {
-        st = sal_fail(err, SAL_EUNSUPPORTED, "%s node '%s': the operator cannot be computed", op->name, node->name);
+        st = sal_fail(err, SAL_EUNSUPPORTED, "%s node '%s': the operator cannot be computed",
+                      op->name, node->name);
         goto done;
     }
     SAL_TRY(evaluate_narrow(g, node, in, out, err));
@@ -192,8 +197,8 @@ done:
     return st;
 }
 
-sal_status sal_node_eval_expanded(const sal_node *node, const sal_tensor *const *in, sal_tensor *const *out,
-                                  sal_error *err)
+sal_status sal_node_eval_expanded(const sal_node *node, const sal_tensor *const *in,
+                                  sal_tensor *const *out, sal_error *err)
 {
     if (node->op->expand == NULL)
         return sal_fail(err, SAL_EUNSUPPORTED, "%s has no expansion", node->op->name);
@@ -247,8 +252,8 @@ static sal_status evaluate_step(evaluate_run *r, const sal_node *n, sal_error *e
             continue;
         in[k] = r->value[n->in[k]];
         if (in[k] == NULL) {
-            st = sal_fail(err, SAL_EINVAL, "%s node '%s' reads '%s', which has no value", n->op->name, n->name,
-                          sal_val(r->g, n->in[k])->name);
+            st = sal_fail(err, SAL_EINVAL, "%s node '%s' reads '%s', which has no value",
+                          n->op->name, n->name, sal_val(r->g, n->in[k])->name);
             goto done;
         }
     }
@@ -266,7 +271,8 @@ done:
     return st;
 }
 
-sal_status sal_graph_evaluate(const sal_graph *g, const sal_tensor *inputs, sal_tensor *outputs, sal_error *err)
+sal_status sal_graph_evaluate(const sal_graph *g, const sal_tensor *inputs, sal_tensor *outputs,
+                              sal_error *err)
 {
     evaluate_run r = {.g = g};
     sal_status st;
@@ -289,7 +295,8 @@ sal_status sal_graph_evaluate(const sal_graph *g, const sal_tensor *inputs, sal_
     for (size_t i = 0; i < g->n_outputs; i++) {
         const sal_tensor *t = r.value[g->outputs[i]];
         if (t == NULL) {
-            st = sal_fail(err, SAL_EINVAL, "output '%s' has no value", sal_val(g, g->outputs[i])->name);
+            st = sal_fail(err, SAL_EINVAL, "output '%s' has no value",
+                          sal_val(g, g->outputs[i])->name);
             goto done;
         }
         outputs[i] = sal_tensor_ref(t);

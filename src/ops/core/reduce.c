@@ -6,8 +6,8 @@ sal_status sal_reduce_upgrade(sal_upgrade *u)
     return sal_upgrade_attr_to_input(u, "axes", 1, SAL_F32);
 }
 
-static sal_status reduce_set_axes(sal_axes *a, const sal_node *node, int rank, const int64_t *axes, int n,
-                                  sal_error *err)
+static sal_status reduce_set_axes(sal_axes *a, const sal_node *node, int rank, const int64_t *axes,
+                                  int n, sal_error *err)
 {
     *a = (sal_axes){.rank = rank, .keepdims = sal_node_int(node, "keepdims", 1) != 0};
     if (n <= 0 && sal_node_int(node, "noop_with_empty_axes", 0) == 0)
@@ -15,8 +15,8 @@ static sal_status reduce_set_axes(sal_axes *a, const sal_node *node, int rank, c
             a->reduced[d] = true;
     for (int i = 0; i < n; i++) {
         if (axes[i] < -rank || axes[i] >= rank)
-            return sal_fail(err, SAL_EINVAL, "axis %lld is outside -%d..%d of the input", (long long)axes[i],
-                            rank, rank - 1);
+            return sal_fail(err, SAL_EINVAL, "axis %lld is outside -%d..%d of the input",
+                            (long long)axes[i], rank, rank - 1);
         a->reduced[axes[i] < 0 ? axes[i] + rank : axes[i]] = true;
     }
     for (int d = 0; d < rank; d++)
@@ -58,10 +58,15 @@ sal_status sal_reduce_infer(sal_infer *c)
     bool noop = sal_node_int(c->node, "noop_with_empty_axes", 0) != 0;
     if (sal_infer_in(c, 1) != NULL)
         SAL_TRY(sal_infer_ints(c, 1, axes, SAL_MAX_RANK, &n, &symbolic));
-    if (x->rank < 0 || n < 0 || symbolic) { /* axes only known at run time, or too many to be right */
+    if (x->rank < 0 || n < 0 ||
+        symbolic) { /* axes only known at run time, or too many to be right */
         for (int d = 0; d < x->rank; d++)
             dims[d] = sal_dim_fresh(c->g);
-        return sal_infer_out(c, 0, x->dtype, keep ? x->rank : x->rank >= 0 && n == 0 && !noop ? 0 : -1, dims);
+        return sal_infer_out(c, 0, x->dtype,
+                             keep                              ? x->rank
+                             : x->rank >= 0 && n == 0 && !noop ? 0
+                                                               : -1,
+                             dims);
     }
     SAL_TRY(reduce_set_axes(&a, c->node, x->rank, axes, n, c->err));
     for (int d = 0; d < x->rank; d++) {
@@ -145,7 +150,8 @@ static sal_status reduce_store(const sal_eval *e, int64_t at, reduce_scalar s)
     }
 }
 
-/* Offsets of a sub-grid of the input: the axes for which reduced[d] == which, in row-major order. */
+/* Offsets of a sub-grid of the input: the axes for which reduced[d] == which, in row-major order.
+ */
 static int64_t *reduce_offsets(const sal_tensor *x, const sal_axes *a, bool which, int64_t *count)
 {
     int64_t index[SAL_MAX_RANK] = {0}, stride[SAL_MAX_RANK], step = 1, n = 1, at = 0;
@@ -230,9 +236,10 @@ bool sal_reduce_axes(sal_builder *b, const sal_node *n, sal_axes *out)
             return false;
     }
     if (x->rank < 0 || count < 0 || symbolic) {
-        b->st = sal_fail(b->err, SAL_ENOGRAD,
-                         "%s node '%s': its axes are only known at run time; give the model fixed input shapes",
-                         n->op->name, n->name);
+        b->st = sal_fail(
+            b->err, SAL_ENOGRAD,
+            "%s node '%s': its axes are only known at run time; give the model fixed input shapes",
+            n->op->name, n->name);
         return false;
     }
     b->st = reduce_set_axes(out, n, x->rank, axes, count, b->err);
@@ -278,7 +285,8 @@ sal_status sal_reduce_extremum_vjp(sal_vjp *v)
     if (!v->need[0] || !sal_reduce_axes(b, n, &a))
         return b->st;
     sal_vid m = sal_b2(b, "Equal", x, sal_reduce_keep(b, n->out[0], &a));
-    sal_vid ties = sal_reduce_as(b, "ReduceSum", sal_b_cast(b, m, sal_val(b->g, x)->dtype), &a, true);
+    sal_vid ties =
+        sal_reduce_as(b, "ReduceSum", sal_b_cast(b, m, sal_val(b->g, x)->dtype), &a, true);
     sal_vid share = sal_b2(b, "Div", sal_reduce_keep(b, v->gout[0], &a), ties);
     v->gin[0] = sal_b_mask(b, m, share);
     return b->st;
@@ -289,8 +297,8 @@ sal_status sal_reduce_extremum_vjp(sal_vjp *v)
 sal_status sal_lines_of(sal_lines *out, const sal_tensor *t, int64_t axis, sal_error *err)
 {
     if (axis < -t->rank || axis >= t->rank)
-        return sal_fail(err, SAL_EINVAL, "axis %lld is outside -%d..%d of the input", (long long)axis,
-                        (int)t->rank, (int)t->rank - 1);
+        return sal_fail(err, SAL_EINVAL, "axis %lld is outside -%d..%d of the input",
+                        (long long)axis, (int)t->rank, (int)t->rank - 1);
     int d = (int)(axis < 0 ? axis + t->rank : axis);
     *out = (sal_lines){1, t->dims[d], 1};
     for (int i = 0; i < d; i++)
@@ -347,7 +355,8 @@ sal_status sal_arg_eval(const sal_eval *e, bool (*better)(double a, double b))
     for (int64_t line = 0; line < l.outer * l.inner; line++) {
         int64_t at = line / l.inner * l.len * l.inner + line % l.inner, best = 0;
         for (int64_t k = 1; k < l.len; k++) {
-            double now = sal_tensor_get(x, at + k * l.inner), top = sal_tensor_get(x, at + best * l.inner);
+            double now = sal_tensor_get(x, at + k * l.inner),
+                   top = sal_tensor_get(x, at + best * l.inner);
             if (better(now, top) || (last && !better(top, now)))
                 best = k;
         }

@@ -6,8 +6,8 @@
 
 /* Which axes of the input are reduced. */
 typedef struct sal_axes {
-    int rank;                /* of the input */
-    int n;                   /* axes reduced; 0 with noop_with_empty_axes */
+    int rank; /* of the input */
+    int n;    /* axes reduced; 0 with noop_with_empty_axes */
     int64_t list[SAL_MAX_RANK];
     bool reduced[SAL_MAX_RANK];
     bool keepdims;
@@ -25,7 +25,8 @@ sal_status sal_reduce_upgrade(sal_upgrade *u);
 sal_status sal_reduce_infer(sal_infer *c);
 sal_status sal_reduce_eval(const sal_eval *e, const sal_reduce *k);
 
-/* Axes of a node in a graph; fails in b with SAL_ENOGRAD when the rank or the axes are only known at run time. */
+/* Axes of a node in a graph; fails in b with SAL_ENOGRAD when the rank or the axes are only known
+ * at run time. */
 bool sal_reduce_axes(sal_builder *b, const sal_node *n, sal_axes *out);
 /* The same reduction of another kind: op over the axes, all of them kept (length 1) when keep. */
 sal_vid sal_reduce_as(sal_builder *b, const char *op, sal_vid x, const sal_axes *a, bool keep);
