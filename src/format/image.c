@@ -11,8 +11,10 @@ sal_status sal_image_new(sal_image *out, int32_t width, int32_t height, sal_erro
             (long)width, (long)height, SAL_IMAGE_MAX_SIDE, (long)SAL_IMAGE_MAX_PIXELS);
     }
     uint8_t *data = sal_calloc((size_t)width * (size_t)height, 3);
-    if (data == NULL)
-        return sal_fail_nomem(err);
+    if (data == NULL) {
+        (void)sal_fail_nomem(err);
+        return SAL_ENOMEM;
+    }
     out->width = width;
     out->height = height;
     out->data = data;

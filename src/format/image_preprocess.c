@@ -107,7 +107,7 @@ static sal_status preprocess_plan_for(preprocess_plan *out, const sal_preprocess
 sal_status sal_preprocess_size(const sal_preprocess *p, int32_t image_height, int32_t image_width,
                                int32_t *height, int32_t *width, sal_error *err)
 {
-    preprocess_plan plan;
+    preprocess_plan plan = {0};
     sal_status st = preprocess_plan_for(&plan, p, image_height, image_width, err);
     if (st == SAL_OK) {
         *height = plan.h;
@@ -125,7 +125,7 @@ static sal_rect preprocess_rect(const preprocess_plan *plan, int32_t height, int
 sal_status sal_preprocess_rect(const sal_preprocess *p, int32_t image_height, int32_t image_width,
                                sal_rect *out, sal_error *err)
 {
-    preprocess_plan plan;
+    preprocess_plan plan = {0};
     sal_status st = preprocess_plan_for(&plan, p, image_height, image_width, err);
     if (st == SAL_OK)
         *out = preprocess_rect(&plan, image_height, image_width);
@@ -136,7 +136,7 @@ sal_status sal_preprocess_view(sal_image *out, const sal_image *in, const sal_pr
                                sal_error *err)
 {
     sal_image resized = SAL_IMAGE_INIT;
-    preprocess_plan plan;
+    preprocess_plan plan = {0};
     sal_status st;
     SAL_TRY(preprocess_plan_for(&plan, p, in->height, in->width, err));
     SAL_TRY(sal_image_resize(&resized, in, plan.rw, plan.rh, p->filter, err));
@@ -150,7 +150,7 @@ sal_status sal_preprocess_backdrop(sal_image *out, const sal_image *in, const sa
                                    int32_t width, sal_error *err)
 {
     sal_image view = SAL_IMAGE_INIT;
-    preprocess_plan plan;
+    preprocess_plan plan = {0};
     sal_status st;
     SAL_TRY(preprocess_plan_for(&plan, p, in->height, in->width, err));
     double tall = (double)width * plan.h / plan.w + 0.5;
@@ -211,21 +211,21 @@ const char *sal_preprocess_describe(const sal_preprocess *p, char *buf, size_t s
 {
     char resize[96] = "size kept", crop[64] = "", scale[48] = "";
     if (p->resize == SAL_RESIZE_SHORT)
-        snprintf(resize, sizeof resize, "short side to %ld (%s)", (long)p->resize_height,
-                 sal_filter_name(p->filter));
+        (void)snprintf(resize, sizeof resize, "short side to %ld (%s)", (long)p->resize_height,
+                       sal_filter_name(p->filter));
     else if (p->resize == SAL_RESIZE_EXACT)
-        snprintf(resize, sizeof resize, "resized to %ld x %ld (%s)", (long)p->resize_height,
-                 (long)p->resize_width, sal_filter_name(p->filter));
+        (void)snprintf(resize, sizeof resize, "resized to %ld x %ld (%s)", (long)p->resize_height,
+                       (long)p->resize_width, sal_filter_name(p->filter));
     if (p->crop_height != 0)
-        snprintf(crop, sizeof crop, ", centre crop %ld x %ld", (long)p->crop_height,
-                 (long)p->crop_width);
+        (void)snprintf(crop, sizeof crop, ", centre crop %ld x %ld", (long)p->crop_height,
+                       (long)p->crop_width);
     if (p->rescale != 1.0F / 255.0F)
-        snprintf(scale, sizeof scale, ", levels x %g", (double)p->rescale);
+        (void)snprintf(scale, sizeof scale, ", levels x %g", (double)p->rescale);
     else
-        snprintf(scale, sizeof scale, ", levels / 255");
-    snprintf(buf, size, "%s%s%s, mean %g %g %g, std %g %g %g, %s %s", resize, crop, scale,
-             (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
-             (double)p->std[1], (double)p->std[2], p->nhwc ? "NHWC" : "NCHW",
-             p->bgr ? "BGR" : "RGB");
+        (void)snprintf(scale, sizeof scale, ", levels / 255");
+    (void)snprintf(buf, size, "%s%s%s, mean %g %g %g, std %g %g %g, %s %s", resize, crop, scale,
+                   (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+                   (double)p->std[1], (double)p->std[2], p->nhwc ? "NHWC" : "NCHW",
+                   p->bgr ? "BGR" : "RGB");
     return buf;
 }

@@ -126,7 +126,8 @@ static sal_status resize_axis_new(resize_axis *a, const resize_kernel *k, int32_
     w = sal_calloc(taps, sizeof *w);
     if (a->first == NULL || a->count == NULL || a->weight == NULL || w == NULL) {
         sal_free(w);
-        return sal_fail_nomem(err);
+        (void)sal_fail_nomem(err);
+        return SAL_ENOMEM;
     }
     for (int32_t i = 0; i < out; i++) {
         double centre = from + (i + 0.5) * scale, sum = 0.0;
@@ -157,7 +158,7 @@ static uint8_t resize_clip(int32_t v)
 /* One row of RGB to `out` pixels. */
 static void resize_row(uint8_t *to, const uint8_t *from, const resize_axis *a, int32_t out)
 {
-    for (int32_t i = 0; i < out; i++) {
+    for (int32_t i = 0; i < out; i++, to += 3) {
         const int32_t *w = a->weight + (size_t)i * a->taps;
         const uint8_t *s = from + (size_t)a->first[i] * 3;
         int32_t r = 1 << (RESIZE_BITS - 1), g = r, b = r;
@@ -166,9 +167,9 @@ static void resize_row(uint8_t *to, const uint8_t *from, const resize_axis *a, i
             g += s[1] * w[j];
             b += s[2] * w[j];
         }
-        to[i * 3] = resize_clip(r);
-        to[i * 3 + 1] = resize_clip(g);
-        to[i * 3 + 2] = resize_clip(b);
+        to[0] = resize_clip(r);
+        to[1] = resize_clip(g);
+        to[2] = resize_clip(b);
     }
 }
 

@@ -62,8 +62,8 @@ static void jpeg_on_progress(j_common_ptr c)
     int64_t scans = d->input_scan_number;
     if (scans > 8 && (scans > 256 || scans * (int64_t)d->image_width * (int64_t)d->image_height >
                                          (int64_t)1 << 32)) {
-        snprintf(job->msg, sizeof job->msg,
-                 "too many scans for its size; refused as a decompression bomb");
+        (void)snprintf(job->msg, sizeof job->msg,
+                       "too many scans for its size; refused as a decompression bomb");
         longjmp(job->jump, 1);
     }
 }

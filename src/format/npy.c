@@ -75,7 +75,11 @@ static bool npy_word(npy_text *t, const char *word)
 /* A quoted string of printable ASCII without escapes. */
 static bool npy_string(npy_text *t, char *buf, size_t size)
 {
-    char quote = npy_take(t, '\'') ? '\'' : npy_take(t, '"') ? '"' : '\0';
+    char quote = '\0';
+    if (npy_take(t, '\''))
+        quote = '\'';
+    else if (npy_take(t, '"'))
+        quote = '"';
     size_t n = 0;
     if (quote == '\0')
         return false;
@@ -226,7 +230,7 @@ static void npy_copy_swapped(uint8_t *to, const uint8_t *from, size_t bytes, siz
 static void npy_copy_fortran(const sal_tensor *t, const uint8_t *from, size_t element, bool swap)
 {
     int64_t index[SAL_MAX_RANK] = {0};
-    size_t stride[SAL_MAX_RANK], at = 0, step = element;
+    size_t stride[SAL_MAX_RANK] = {0}, at = 0, step = element;
     uint8_t *to = t->data;
     for (int32_t a = 0; a < t->rank; a++) {
         stride[a] = step;

@@ -21,7 +21,7 @@ typedef struct png_job {
 static void png_on_error(png_structp png, png_const_charp text)
 {
     png_job *job = png_get_error_ptr(png);
-    snprintf(job->msg, sizeof job->msg, "%s", text != NULL ? text : "unknown error");
+    (void)snprintf(job->msg, sizeof job->msg, "%s", text != NULL ? text : "unknown error");
     png_longjmp(png, 1);
 }
 

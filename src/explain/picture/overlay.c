@@ -19,9 +19,9 @@ static void overlay_caption(char *buf, size_t size, const sal_picture_opts *opts
     char number[48];
     const char *label = opts->label != NULL ? opts->label : "relevance";
     if (!(scale->max > scale->min)) {
-        snprintf(buf, size, "%s: the map is the same everywhere", label);
+        (void)snprintf(buf, size, "%s: the map is the same everywhere", label);
     } else if (opts->scale != NULL) {
-        snprintf(buf, size, "%s, on a common scale", label);
+        (void)snprintf(buf, size, "%s, on a common scale", label);
     } else if (scale->largest > scale->max) {
         sal_scale_print(number, sizeof number, scale->largest);
         int p = (int)opts->percentile;
@@ -30,10 +30,10 @@ static void overlay_caption(char *buf, size_t size, const sal_picture_opts *opts
                           : p % 10 == 2 && p != 12 ? "nd"
                           : p % 10 == 3 && p != 13 ? "rd"
                                                    : "th";
-        snprintf(buf, size, "%s, clipped at the %g%s percentile (largest %s)", label,
-                 opts->percentile, whole ? end : "th", number);
+        (void)snprintf(buf, size, "%s, clipped at the %g%s percentile (largest %s)", label,
+                       opts->percentile, whole ? end : "th", number);
     } else {
-        snprintf(buf, size, "%s", label);
+        (void)snprintf(buf, size, "%s", label);
     }
 }
 
@@ -45,7 +45,7 @@ static sal_status overlay_frame(sal_image *out, const sal_image *picture,
     const sal_color white = {255, 255, 255}, black = {20, 20, 20}, grey = {90, 90, 90};
     const sal_font *big = sal_font_near(picture->width / 34.0),
                    *small = sal_font_near(picture->width / 48.0);
-    int margin = small->size, thickness = small->size;
+    int margin = small->size, thickness = margin;
     int title = opts->title != NULL ? sal_font_line(big) + margin / 2 : 0;
     int caption = sal_font_line(small) + margin / 4;
     sal_image canvas = SAL_IMAGE_INIT;

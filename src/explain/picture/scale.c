@@ -130,7 +130,8 @@ sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int
         sal_free(mid);
         sal_free(to);
         sal_free(w);
-        return sal_fail_nomem(err);
+        (void)sal_fail_nomem(err);
+        return SAL_ENOMEM;
     }
     for (int32_t x = 0; x < width; x++) {
         int64_t n = map_triangle(map_width, width, x, w, &first);
@@ -180,8 +181,8 @@ void sal_scale_print(char *buf, size_t size, double v)
 {
     char digits[32];
     v = fabs(v) < 1e-300 ? 0.0 : v;
-    snprintf(digits, sizeof digits, "%.3g", fabs(v));
-    snprintf(buf, size, "%s%s", v < 0.0 ? "\xe2\x88\x92" : "", digits);
+    (void)snprintf(digits, sizeof digits, "%.3g", fabs(v));
+    (void)snprintf(buf, size, "%s%s", v < 0.0 ? "\xe2\x88\x92" : "", digits);
 }
 
 int sal_bar_height(const sal_font *f, int thickness)

@@ -32,8 +32,8 @@ static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_s
     int64_t heads = o->column_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
     int64_t label = o->row_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
     int64_t row = label + tall + l->gap / 2 + sal_bar_height(l->small, l->bar) + l->gap;
-    int64_t width = 2 * l->margin + shown * cell + (shown - 1) * l->gap;
-    int64_t height = 2 * l->margin + title + heads + o->rows * row - l->gap;
+    int64_t width = (int64_t)2 * l->margin + shown * cell + (shown - 1) * l->gap;
+    int64_t height = (int64_t)2 * l->margin + title + heads + o->rows * row - l->gap;
     if (cell < 16 || width > SAL_IMAGE_MAX_SIDE || height > SAL_IMAGE_MAX_SIDE ||
         width * height > SAL_IMAGE_MAX_PIXELS) {
         return sal_fail(err, SAL_EINVAL,
