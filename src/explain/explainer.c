@@ -1,0 +1,444 @@
+/* Plans of an explanation, its single-pass run, and what the result holds. The many-pass part is
+ * batch.c. */
+#include "explain/explainer_private.h"
+#include "graph/passes/passes.h"
+#include "ops/core/evaluate.h"
+
+/* ---- preparing ---- */
+
+/* Copy of the model with the free dimensions of its inputs, but for the first of each, fixed to
+ * those of `like`. */
+static sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
+                                 sal_error *err)
+{
+    sal_fold how = SAL_FOLD(sal_node_eval);
+    sal_bound_symbol *bound = NULL;
+    int n = 0;
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    if (like == NULL)
+        return sal_graph_clone(out, model, err);
+    bound = sal_calloc(model->n_symbols + 1, sizeof(*bound));
+    if (bound == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        const sal_value *v = sal_val(model, model->inputs[i]);
+
+        for (int k = 1; v->rank == like[i].rank && k < v->rank; k++) {
+            const sal_symbol *sym = v->dims[k] < 0 ? &model->symbols[-1 - v->dims[k]] : NULL;
+            bool known = sym == NULL;
+
+            for (int j = 0; j < n && !known; j++)
+                known = strcmp(bound[j].name, model->symbols[sym->base].name) == 0;
+            if (known || like[i].dims[k] % sym->coeff != 0)
+                continue;
+            bound[n++] =
+                (sal_bound_symbol){model->symbols[sym->base].name, like[i].dims[k] / sym->coeff};
+        }
+    }
+    if (n == 0)
+        SAL_TRY(sal_graph_clone(out, model, err));
+    else
+        SAL_TRY(sal_graph_bind_symbols(out, model, n, bound, &how, err));
+done:
+    sal_free(bound);
+    return st;
+}
+
+sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
+                             const sal_explain_opts *opts, const sal_tensor *like, sal_error *err)
+{
+    const sal_method_desc *d;
+    double params[SAL_METHOD_MAX_PARAMS];
+    sal_explainer *e = sal_calloc(1, sizeof(*e));
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    if (e == NULL)
+        return sal_fail_nomem(err);
+    e->opts = *opts;
+    SAL_TRY(sal_explain_params(opts, &d, params, err));
+    SAL_TRY(explainer_bind(&e->model, model, like, err));
+    SAL_TRY(sal_explain_graph_build(&e->x, e->model, opts,
+                                    d->build == NULL ? SAL_FOR_FORWARD : SAL_FOR_RUN, err));
+    *out = e;
+    e = NULL;
+done:
+    sal_explainer_free(e);
+    return st;
+}
+
+void sal_explainer_free(sal_explainer *e)
+{
+    if (e == NULL)
+        return;
+    for (int i = 0; i < EXPLAINER_PLANS; i++)
+        sal_session_free(e->plans[i].session);
+    sal_explain_graph_free(&e->x);
+    sal_explain_graph_free(&e->forward);
+    sal_graph_free(e->model);
+    sal_free(e);
+}
+
+const sal_target *sal_explainer_target(const sal_explainer *e)
+{
+    return &e->x.target;
+}
+
+const sal_graph *sal_explainer_graph(const sal_explainer *e)
+{
+    return e->model;
+}
+
+sal_status explainer_forward(sal_explainer *e, const sal_explain_graph **out, sal_error *err)
+{
+    sal_explain_opts opts = e->opts;
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    if (e->x.method->build == NULL) {
+        *out = &e->x;
+        return SAL_OK;
+    }
+    if (e->forward.graph == NULL) {
+        opts.method = e->x.method->info.name;
+        opts.n_params = 0;
+        opts.layer = NULL;
+        opts.input = sal_val(e->model, e->x.target.input)->name;
+        opts.output = sal_val(e->model, e->x.target.output)->name;
+        SAL_TRY(sal_explain_graph_build(&e->forward, e->model, &opts, SAL_FOR_FORWARD, err));
+    }
+    *out = &e->forward;
+done:
+    if (st != SAL_OK)
+        sal_explain_graph_free(&e->forward);
+    return st;
+}
+
+/* ---- plans ---- */
+
+static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph *x, int64_t n,
+                                      int64_t q, sal_session **out, sal_error *err)
+{
+    sal_session_opts so = SAL_SESSION_OPTS_INIT;
+    sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
+    sal_bound bound[2] = {{.input = x->target.input_index},
+                          {.input = (int32_t)x->graph->n_inputs - 1}};
+    sal_vid of[2] = {x->target.input, x->target.query};
+    int count = x->target.query == SAL_NONE ? 1 : 2;
+    sal_graph *g = NULL;
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    so.threads = e->opts.threads;
+    so.precision = e->opts.precision;
+    so.reference = e->opts.precision == SAL_F64;
+    for (int i = 0; i < count; i++) {
+        const sal_value *v = sal_val(x->graph, of[i]);
+
+        bound[i].rank = v->rank;
+        memcpy(bound[i].dims, v->dims, sizeof(v->dims));
+        if (v->rank > 0 && v->dims[0] < 0)
+            bound[i].dims[0] = i == 0 ? n : q;
+    }
+    SAL_TRY(sal_graph_bind(&g, x->graph, count, bound, &how, err));
+    SAL_TRY(sal_session_new(out, g, &so, err));
+done:
+    sal_graph_free(g);
+    return st;
+}
+
+sal_status explainer_session(sal_explainer *e, const sal_explain_graph *x, int64_t n, int64_t q,
+                             sal_session **out, sal_error *err)
+{
+    explainer_plan *slot = &e->plans[0];
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    for (int i = 0; i < EXPLAINER_PLANS; i++) {
+        explainer_plan *p = &e->plans[i];
+
+        if (p->of == x->graph && p->n == n && p->q == q) {
+            p->used = ++e->clock;
+            *out = p->session;
+            return SAL_OK;
+        }
+        if (p->used < slot->used)
+            slot = p;
+    }
+    sal_session_free(slot->session);
+    *slot = (explainer_plan){.of = NULL};
+    SAL_TRY(explainer_plan_make(e, x, n, q, &slot->session, err));
+    slot->of = x->graph;
+    slot->n = n;
+    slot->q = q;
+    slot->used = ++e->clock;
+    *out = slot->session;
+done:
+    return st;
+}
+
+/* ---- running ---- */
+
+sal_status explainer_progress(const sal_explainer *e, double done, sal_error *err)
+{
+    if (e->opts.progress != NULL && !e->opts.progress(e->opts.progress_ctx, done))
+        return sal_fail(err, SAL_ECANCELLED, "interrupted");
+    return SAL_OK;
+}
+
+double explainer_target(const sal_tensor *query, int64_t query_row, const sal_tensor *logits,
+                        int64_t row, int64_t classes)
+{
+    double t = 0.0;
+
+    for (int64_t k = 0; k < classes; k++) {
+        double q = sal_tensor_get(query, query_row * classes + k);
+
+        if (q != 0.0)
+            t += q * sal_tensor_get(logits, row * classes + k);
+    }
+    return t;
+}
+
+static sal_status explainer_copy(const sal_tensor *in, sal_tensor *out, sal_error *err)
+{
+    sal_status st = sal_tensor_new(out, in->dtype, in->rank, in->dims, err);
+
+    if (st == SAL_OK && sal_tensor_bytes(in) > 0)
+        memcpy(out->data, in->data, sal_tensor_bytes(in));
+    return st;
+}
+
+/* Samples in the inputs, after checking that they are what the model wants. */
+static sal_status explainer_samples(const sal_explainer *e, const sal_tensor *inputs, int64_t *n,
+                                    sal_error *err)
+{
+    const sal_graph *g = e->model;
+    const sal_target *t = &e->x.target;
+    const sal_value *x = sal_val(g, t->input);
+    char text[160];
+
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const sal_value *v = sal_val(g, g->inputs[i]);
+        bool fits = v->dtype == inputs[i].dtype && v->rank == inputs[i].rank;
+
+        for (int k = 0; fits && k < v->rank; k++)
+            fits = v->dims[k] < 0 || v->dims[k] == inputs[i].dims[k];
+        for (int k = 0; fits && v->rank > 0 && x->rank > 0 && v->dims[0] == x->dims[0] && k < 1;
+             k++)
+            fits = inputs[i].dims[0] == inputs[t->input_index].dims[0];
+        if (!fits)
+            return sal_fail(err, SAL_ESHAPE, "input %s must be %s", v->name,
+                            sal_value_text(g, g->inputs[i], text, sizeof(text)));
+    }
+    *n = t->batched ? inputs[t->input_index].dims[0] : 1;
+    if (*n < 1)
+        return sal_fail(err, SAL_ESHAPE, "input %s has no samples", x->name);
+    return SAL_OK;
+}
+
+/* The inputs of a run: the model's, then the query. */
+static sal_status explainer_execute(sal_session *s, const sal_graph *g, const sal_tensor *inputs,
+                                    const sal_tensor *query, sal_error *err)
+{
+    size_t n = g->n_inputs;
+    sal_tensor *all = sal_calloc(n + 1, sizeof(*all));
+    sal_status st;
+
+    if (all == NULL)
+        return sal_fail_nomem(err);
+    memcpy(all, inputs, (query == NULL ? n : n - 1) * sizeof(*all));
+    if (query != NULL)
+        all[n - 1] = *query;
+    st = sal_session_run(s, all, err);
+    sal_free(all);
+    return st;
+}
+
+sal_status sal_explainer_logits(sal_explainer *e, const sal_tensor *inputs, sal_tensor *out,
+                                sal_error *err)
+{
+    const sal_explain_graph *x;
+    sal_session *s;
+    int64_t n;
+    sal_status st = SAL_OK;
+
+    SAL_TRY(explainer_samples(e, inputs, &n, err));
+    SAL_TRY(explainer_forward(e, &x, err));
+    SAL_TRY(explainer_session(e, x, n, 0, &s, err));
+    SAL_TRY(explainer_execute(s, x->graph, inputs, NULL, err));
+    st = explainer_copy(sal_session_output(s, 0), out, err);
+done:
+    return st;
+}
+
+/* The query in the rank that the graph has: [q, classes...]. */
+static sal_status explainer_query(const sal_explainer *e, const sal_tensor *query, int64_t n,
+                                  sal_tensor *out, sal_error *err)
+{
+    int64_t classes = e->x.target.classes, count = sal_tensor_count(query);
+
+    *out = *query;
+    if (query->dtype != SAL_F32 || (count != classes && count != n * classes))
+        return sal_fail(
+            err, SAL_EINVAL,
+            "the query must hold %lld float32 weights, one for each element of %s, or as many for "
+            "each sample",
+            (long long)classes, sal_val(e->model, e->x.target.logits)->name);
+    if (e->x.target.query != SAL_NONE) {
+        const sal_value *q = sal_val(e->x.graph, e->x.target.query);
+
+        out->rank = q->rank;
+        memcpy(out->dims, q->dims, sizeof(out->dims));
+        if (e->x.target.batched)
+            out->dims[0] = count / classes;
+    }
+    return SAL_OK;
+}
+
+static sal_status explainer_single(sal_explainer *e, const sal_tensor *inputs,
+                                   const sal_tensor *query, int64_t n, sal_explanation *out,
+                                   sal_error *err)
+{
+    const sal_explain_graph *x = &e->x;
+    sal_session *s;
+    sal_status st = SAL_OK;
+
+    SAL_TRY(explainer_session(e, x, n, sal_tensor_count(query) / x->target.classes, &s, err));
+    SAL_TRY(explainer_execute(s, x->graph, inputs, query, err));
+    SAL_TRY(explainer_copy(sal_session_output(s, 0), &out->logits, err));
+    SAL_TRY(explainer_copy(sal_session_output(s, 1), &out->map, err));
+    if (x->layer_map != SAL_NONE)
+        SAL_TRY(explainer_copy(sal_session_output(s, x->graph->n_outputs > 2 ? 2 : 1),
+                               &out->layer_map, err));
+done:
+    return st;
+}
+
+/* An empty map for methods that fill it sample by sample. */
+static sal_status explainer_many(sal_explainer *e, const sal_tensor *inputs,
+                                 const sal_tensor *query, int64_t n, sal_explanation *out,
+                                 sal_error *err)
+{
+    const sal_target *t = &e->x.target;
+    const sal_tensor *x = &inputs[t->input_index];
+    sal_method_run r = {.e = e,
+                        .params = e->x.params,
+                        .seed = e->opts.seed,
+                        .inputs = inputs,
+                        .query = query,
+                        .out = out,
+                        .err = err};
+    int64_t dims[3] = {n, t->height, t->width};
+    sal_status st = SAL_OK;
+
+    if (out->logits.data == NULL)
+        SAL_TRY(sal_explainer_logits(e, inputs, &out->logits, err));
+    if (e->x.method->flat && t->height > 0)
+        SAL_TRY(sal_tensor_new(&out->map, SAL_F32, 3, dims, err));
+    else
+        SAL_TRY(sal_tensor_new(&out->map, SAL_F32, x->rank, x->dims, err));
+    st = e->x.method->run(&r);
+done:
+    return st;
+}
+
+static sal_status explainer_text(const sal_bytes *b, char **out, sal_error *err)
+{
+    *out = NULL;
+    if (b->len == 0)
+        return SAL_OK;
+    *out = sal_strdup(b->data);
+    return *out == NULL ? sal_fail_nomem(err) : SAL_OK;
+}
+
+static bool explainer_has_negative(const sal_tensor *t)
+{
+    for (int64_t i = 0; i < sal_tensor_count(t); i++) {
+        if (sal_tensor_get(t, i) < 0.0)
+            return true;
+    }
+    return false;
+}
+
+static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *query,
+                                     sal_explanation *out, sal_error *err)
+{
+    const sal_target *t = &e->x.target;
+    int64_t rows = sal_tensor_count(query) / t->classes, elements;
+    sal_status st = SAL_OK;
+
+    out->is_signed = e->x.method->info.is_signed;
+    /* Shares of probability are only negative when the question is a contrast. */
+    if (e->x.method->flat)
+        out->is_signed = explainer_has_negative(&out->map);
+    out->target = sal_calloc(out->n, sizeof(*out->target));
+    out->output = sal_strdup(sal_val(e->model, t->logits)->name);
+    if (out->target == NULL || out->output == NULL)
+        SAL_TRY(sal_fail_nomem(err));
+    for (size_t i = 0; i < out->n; i++)
+        out->target[i] = explainer_target(query, rows > 1 ? (int64_t)i : 0, &out->logits,
+                                          (int64_t)i, t->classes);
+    SAL_TRY(explainer_text(&e->x.layer_text, &out->layer, err));
+    if (out->notes == NULL)
+        SAL_TRY(explainer_text(&e->x.notes, &out->notes, err));
+    if (!e->x.method->complete)
+        goto done;
+    out->residual = sal_calloc(out->n, sizeof(*out->residual));
+    if (out->residual == NULL)
+        SAL_TRY(sal_fail_nomem(err));
+    elements = sal_tensor_count(&out->map) / (int64_t)out->n;
+    for (size_t i = 0; i < out->n; i++) {
+        double sum = 0.0;
+
+        for (int64_t k = 0; k < elements; k++)
+            sum += sal_tensor_get(&out->map, (int64_t)i * elements + k);
+        out->residual[i] = sum - out->target[i];
+        if (out->baseline_target != NULL)
+            out->residual[i] += out->baseline_target[i];
+    }
+done:
+    return st;
+}
+
+sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const sal_tensor *query,
+                             sal_explanation *out, sal_error *err)
+{
+    sal_tensor q;
+    int64_t n;
+    sal_status st = SAL_OK;
+
+    *out = (sal_explanation)SAL_EXPLANATION_INIT;
+    SAL_TRY(explainer_samples(e, inputs, &n, err));
+    SAL_TRY(explainer_query(e, query, n, &q, err));
+    SAL_TRY(explainer_progress(e, 0.0, err));
+    out->n = (size_t)n;
+    if (e->x.method->run == NULL)
+        SAL_TRY(explainer_single(e, inputs, &q, n, out, err));
+    else
+        SAL_TRY(explainer_many(e, inputs, &q, n, out, err));
+    SAL_TRY(explainer_describe(e, &q, out, err));
+    st = explainer_progress(e, 1.0, err);
+done:
+    if (st != SAL_OK)
+        sal_explanation_free(out);
+    return st;
+}
+
+void sal_explanation_free(sal_explanation *e)
+{
+    if (e == NULL)
+        return;
+    sal_tensor_free(&e->map);
+    sal_tensor_free(&e->layer_map);
+    sal_tensor_free(&e->logits);
+    sal_free(e->target);
+    sal_free(e->baseline_target);
+    sal_free(e->residual);
+    sal_free(e->layer);
+    sal_free(e->output);
+    sal_free(e->notes);
+    *e = (sal_explanation)SAL_EXPLANATION_INIT;
+}

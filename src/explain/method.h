@@ -1,0 +1,78 @@
+/* What a method is. One const descriptor a method, at the end of src/explain/methods/<id>.c; its
+ * row in src/explain/methods.def is the only other edit. Program, documentation and tests derive
+ * from the table. */
+#ifndef SAL_EXPLAIN_METHOD_H
+#define SAL_EXPLAIN_METHOD_H
+
+#include "diff/diff.h"
+#include "explain/layer.h"
+#include "explain/target.h"
+#include "ops/builder.h"
+
+#include <salience/explain.h>
+
+#define SAL_METHOD_MAX_PARAMS 8
+
+typedef struct sal_method_desc sal_method_desc;
+typedef struct sal_explainer sal_explainer;
+
+/* What a method's graph is built from. */
+typedef struct sal_method_build {
+    sal_builder *b;
+    const sal_method_desc *method;
+    const sal_target *target;
+    const sal_layer *layer; /* only for methods that want one */
+    const double *params;   /* by index in method->info.params */
+    uint64_t seed;
+    sal_bytes *notes;
+    sal_vid saliency;  /* out: the map */
+    sal_vid layer_map; /* out: CAMs, the map at the layer's size */
+} sal_method_build;
+
+/* What a method that loops over evaluations works on: one explanation for all samples of the input.
+ */
+typedef struct sal_method_run {
+    sal_explainer *e;
+    const double *params;
+    uint64_t seed;
+    const sal_tensor *inputs; /* of the model, in graph order */
+    const sal_tensor *query;  /* [1 or n, ...] */
+    sal_explanation *out;     /* map is allocated (zeroed) in its final shape */
+    sal_error *err;
+} sal_method_run;
+
+struct sal_method_desc {
+    sal_method_info info;
+    const char *rules; /* rule set of the graph that is built; NULL: gradient */
+    /* The graph from input and query to the map. With `run`: the graph of one evaluation, NULL for
+     * methods that only need forward passes. */
+    sal_status (*build)(sal_method_build *m);
+    /* For methods that need many evaluations. NULL: one evaluation of the graph is the result. */
+    sal_status (*run)(sal_method_run *r);
+    /* The whole method as one graph, where `build` is but one evaluation of it. */
+    sal_status (*build_export)(sal_method_build *m);
+    /* sum(map) is promised to be T(x) - T(baseline); T(baseline) is evaluated when there is one. */
+    bool complete;
+    bool flat; /* the map of a picture is [N, H, W], whatever the kind */
+};
+
+size_t sal_method_desc_count(void);
+const sal_method_desc *sal_method_desc_at(size_t i);
+const sal_method_desc *sal_method_desc_find(const char *name);
+
+/* ---- for the methods' files ---- */
+
+/* A parameter's value by name; 0 when the method has none of this name. */
+double sal_method_param(const sal_method_desc *d, const double *params, const char *name);
+
+/* dT/d(wrt) under the method's rule set (relevance for relevance rules). */
+sal_vid sal_build_gradient(sal_method_build *m, sal_vid wrt);
+/* Note when the model has no rectifier, so that a rule for rectifiers changes nothing. */
+void sal_build_note_rectifiers(sal_method_build *m);
+/* The layer as a grid: activations and gradient as [N, C, h, w]. */
+void sal_build_layer(sal_method_build *m, sal_vid *activations, sal_vid *gradient);
+/* Finish a CAM from [N, h, w] before its final ReLU: sets layer_map and saliency (bilinear,
+ * half-pixel centres, to the input's height and width). */
+void sal_build_cam(sal_method_build *m, sal_vid map);
+
+#endif
