@@ -5,10 +5,11 @@ sal_status sal_image_new(sal_image *out, int32_t width, int32_t height, sal_erro
 {
     if (width < 1 || height < 1 || width > SAL_IMAGE_MAX_SIDE || height > SAL_IMAGE_MAX_SIDE ||
         (int64_t)width * height > SAL_IMAGE_MAX_PIXELS) {
-        return sal_fail(
+        (void)sal_fail(
             err, SAL_EINVAL,
             "a picture of %ld x %ld pixels is outside the limits (1..%d a side, %ld in all)",
             (long)width, (long)height, SAL_IMAGE_MAX_SIDE, (long)SAL_IMAGE_MAX_PIXELS);
+        return SAL_EINVAL;
     }
     uint8_t *data = sal_calloc((size_t)width * (size_t)height, 3);
     if (data == NULL) {

@@ -117,9 +117,11 @@ static sal_status resize_axis_new(resize_axis *a, const resize_kernel *k, int32_
     double support = k->support * stretch, inverse = 1.0 / stretch;
     size_t taps = (size_t)ceil(support) * 2 + 1, total;
     double *w = NULL;
-    if (!sal_mul_ok(taps, (size_t)out, &total))
-        return sal_fail(err, SAL_EINVAL, "resizing %ld to %ld pixels is too large", (long)in,
-                        (long)out);
+    if (!sal_mul_ok(taps, (size_t)out, &total)) {
+        (void)sal_fail(err, SAL_EINVAL, "resizing %ld to %ld pixels is too large", (long)in,
+                       (long)out);
+        return SAL_EINVAL;
+    }
     *a = (resize_axis){sal_calloc((size_t)out, sizeof(int32_t)),
                        sal_calloc((size_t)out, sizeof(int32_t)), sal_calloc(total, sizeof(int32_t)),
                        taps};
@@ -193,14 +195,16 @@ static void resize_nearest(sal_image *out, const sal_image *in, const sal_rect *
 {
     double sx = rect->width / out->width, sy = rect->height / out->height;
     double fy = rect->y + sy * 0.5;
-    for (int32_t y = 0; y < out->height; y++, fy += sy) {
+    for (int32_t y = 0; y < out->height; y++) {
         int32_t iy = SAL_MIN((int32_t)fy, in->height - 1);
         double fx = rect->x + sx * 0.5;
-        for (int32_t x = 0; x < out->width; x++, fx += sx) {
+        for (int32_t x = 0; x < out->width; x++) {
             int32_t ix = SAL_MIN((int32_t)fx, in->width - 1);
             memcpy(out->data + ((size_t)y * (size_t)out->width + (size_t)x) * 3,
                    in->data + ((size_t)iy * (size_t)in->width + (size_t)ix) * 3, 3);
+            fx += sx;
         }
+        fy += sy;
     }
 }
 

@@ -122,7 +122,8 @@ sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int
     int64_t longest = SAL_MAX(map_height, map_width), first;
     if (!sal_mul_ok((size_t)map_height, (size_t)width, &mid_count) ||
         !sal_mul_ok((size_t)height, (size_t)width, &out_count)) {
-        return sal_fail(err, SAL_EINVAL, "the map is too large to draw");
+        (void)sal_fail(err, SAL_EINVAL, "the map is too large to draw");
+        return SAL_EINVAL;
     }
     float *mid = sal_calloc(mid_count, sizeof *mid), *to = sal_calloc(out_count, sizeof *to);
     float *w = sal_calloc((size_t)longest + 2, sizeof *w);
