@@ -152,7 +152,7 @@ static sal_status top_k_vjp(sal_vjp *v)
 }
 
 static const char *const top_k_cases[] = {
-    "f32[2,3,5] i64[1]{3}",
+    "f32[2,3,5] i64[1]{3} ; ; out=2",
     "f32[2,3,5] i64[1]{2} ; axis=1 ; out=2",
     "f32[7] i64[1]{7} ; largest=0 ; out=2",
     "f32[6]{3,1,3,2,3,1} i64[1]{4} ; ; out=2 nograd",
@@ -164,7 +164,7 @@ const sal_op_desc sal_op_top_k = {
     .name = "TopK",
     .min_in = 2,
     .max_in = 2,
-    .min_out = 1,
+    .min_out = 2,
     .max_out = 2,
     .since = 11,
     .upgrade = top_k_upgrade,

@@ -304,6 +304,20 @@ sal_status op_case_tensor(const op_case *c, int i, sal_dtype real, uint64_t seed
     return case_random(in, seed, (uint64_t)i, out, err);
 }
 
+/* Dynamic: equal lengths get equal symbols, as in a model whose inputs share a batch. */
+static sal_status case_graph_input(const op_case *c, sal_graph *g, const char *name,
+                                   const sal_tensor *t, sal_vid *out, sal_error *err)
+{
+    int64_t dims[SAL_MAX_RANK];
+    char symbol[32];
+    memcpy(dims, t->dims, sizeof dims);
+    if (c->dynamic && t->rank > 0 && dims[0] > 1) {
+        snprintf(symbol, sizeof symbol, "N%lld", (long long)dims[0]);
+        dims[0] = sal_dim_symbol(g, symbol);
+    }
+    return sal_graph_input(g, name, t->dtype, t->rank, dims, out, err);
+}
+
 sal_status op_case_graph(const op_case *c, sal_dtype real, uint64_t seed, sal_graph **out,
                          sal_node **node, sal_vid *ids, sal_tensor *inputs, sal_error *err)
 {
@@ -324,7 +338,7 @@ sal_status op_case_graph(const op_case *c, sal_dtype real, uint64_t seed, sal_gr
             SAL_TRY(sal_graph_constant(g, name, &t, &in[i], err));
             sal_tensor_free(&t);
         } else {
-            SAL_TRY(sal_graph_input(g, name, t.dtype, t.rank, t.dims, &in[i], err));
+            SAL_TRY(case_graph_input(c, g, name, &t, &in[i], err));
             sal_tensor empty = SAL_TENSOR_INIT;
             inputs[n_inputs++] = t;
             t = empty;
@@ -346,5 +360,20 @@ sal_status op_case_graph(const op_case *c, sal_dtype real, uint64_t seed, sal_gr
 done:
     sal_tensor_free(&t);
     sal_graph_free(g);
+    return st;
+}
+
+sal_status op_case_seed(sal_graph *g, sal_vid like, uint64_t seed, uint64_t stream, sal_vid *out,
+                        sal_tensor *t, sal_error *err)
+{
+    const sal_value *v = sal_val(g, like);
+    char name[32];
+    snprintf(name, sizeof name, "seed%zu", g->n_inputs);
+    sal_status st = sal_graph_input(g, name, v->dtype, v->rank, v->dims, out, err);
+    if (st == SAL_OK)
+        st = sal_tensor_new(t, v->dtype, v->rank, v->dims, err);
+    sal_rng rng = sal_rng_seed(seed, 1000 + stream);
+    for (int64_t i = 0; st == SAL_OK && i < sal_tensor_count(t); i++)
+        sal_tensor_set(t, i, 2.0 * sal_rng_uniform(&rng) - 1.0);
     return st;
 }

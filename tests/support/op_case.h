@@ -22,6 +22,8 @@ typedef struct op_case {
     op_case_input in[OP_CASE_MAX];
     sal_attr attr[OP_CASE_MAX];
     bool nograd, nofd2, noort;
+    bool dynamic; /* op_case_graph: the first dimension of float inputs is a symbol, unless it is 1
+                   */
     sal_arena arena;
 } op_case;
 
@@ -38,5 +40,8 @@ sal_status op_case_tensor(const op_case *c, int i, sal_dtype real, uint64_t seed
  * (may be NULL). inputs: tensors of the graph's inputs, in order; free each. */
 sal_status op_case_graph(const op_case *c, sal_dtype real, uint64_t seed, sal_graph **g,
                          sal_node **node, sal_vid *ids, sal_tensor *inputs, sal_error *err);
+/* New graph input of v's type with a made-up name, and uniform numbers in -1..1 for it. */
+sal_status op_case_seed(sal_graph *g, sal_vid like, uint64_t seed, uint64_t stream, sal_vid *out,
+                        sal_tensor *t, sal_error *err);
 
 #endif
