@@ -224,6 +224,10 @@ TEST(tensor_holds_normalised_pixels)
                 }
             }
         }
+        sal_image back = SAL_IMAGE_INIT;
+        CHECK_OK(sal_image_from_tensor(&back, &t, &p, &err));
+        CHECK(back.width == 5 && back.height == 4 && image_worst(&back, in.data) == 0);
+        sal_image_free(&back);
         sal_tensor_free(&t);
     }
     p.std[1] = 0.0F;
@@ -293,6 +297,31 @@ TEST(json_is_understood)
         &p, "{\"crop_size\": 224, \"do_center_crop\": true, \"do_normalize\": true, \"size\": 224, "
             "\"image_mean\": [0.4, 0.4, 0.4], \"image_std\": [0.2, 0.2, 0.2], \"resample\": 3}"));
     CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 224 && p.crop_height == 224);
+}
+
+/* LeViT, MobileViT, EfficientNet; a configuration of timm */
+TEST(json_of_particular_families)
+{
+    sal_preprocess p;
+    CHECK_OK(image_json(&p,
+                        "{\"image_processor_type\": \"LevitImageProcessor\", \"do_resize\": true, "
+                        "\"size\": {\"shortest_edge\": 224}, \"do_center_crop\": true, "
+                        "\"crop_size\": {\"height\": 224, \"width\": 224}}"));
+    CHECK(p.resize_height == 256 && p.crop_height == 224);
+    CHECK_OK(image_json(&p, "{\"do_flip_channel_order\": true, \"do_resize\": true, "
+                            "\"size\": {\"shortest_edge\": 288}, \"do_normalize\": false}"));
+    CHECK(p.bgr && p.mean[0] == 0.0F && p.std[0] == 1.0F);
+    CHECK_OK(image_json(&p, "{\"do_resize\": true, \"size\": {\"height\": 64, \"width\": 64}, "
+                            "\"rescale_factor\": 0.00784313725490196, \"rescale_offset\": true, "
+                            "\"do_normalize\": false}"));
+    CHECK(p.mean[1] == 1.0F && p.rescale > 0.0078F);
+    CHECK_EQ(image_json(&p, "{\"do_resize\": true, \"do_pad\": true}"), SAL_EUNSUPPORTED);
+    CHECK_OK(image_json(
+        &p, "{\"architecture\": \"x\", \"pretrained_cfg\": {\"input_size\": [3, 240, 240], "
+            "\"crop_pct\": 0.95, \"interpolation\": \"bilinear\", "
+            "\"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5]}}"));
+    CHECK(p.resize == SAL_RESIZE_SHORT && p.resize_height == 252 && p.crop_width == 240 &&
+          p.filter == SAL_FILTER_BILINEAR && p.mean[2] == 0.5F);
 }
 
 TEST(json_damage_is_refused)
@@ -365,5 +394,6 @@ int main(int argc, char **argv)
                               T(damage_is_survived), T(limits_hold), T(exif_is_bounded),
                               T(geometry_follows_torchvision), T(tensor_holds_normalised_pixels),
                               T(crop_pads_with_black), T(json_is_understood),
-                              T(json_damage_is_refused), T(allocation_may_fail)));
+                              T(json_of_particular_families), T(json_damage_is_refused),
+                              T(allocation_may_fail)));
 }

@@ -136,8 +136,8 @@ SAL_API sal_preprocess sal_preprocess_default(int32_t height, int32_t width);
 SAL_API SAL_MUST_USE sal_status sal_preprocess_check(const sal_preprocess *p, sal_error *err);
 /* Read the description from JSON. Own keys: size (number: shorter side; [h, w]: exact), crop
  * (number or [h, w]), filter, mean, std, rescale, layout ("nchw", "nhwc"), order ("rgb", "bgr").
- * Also a preprocessor_config.json of Hugging Face. Other keys are ignored. Errors: SAL_EFORMAT with
- * the byte offset. */
+ * Also a preprocessor_config.json of Hugging Face or a config.json of timm. Other keys are ignored.
+ * Errors: SAL_EFORMAT with the byte offset. */
 SAL_API SAL_MUST_USE sal_status sal_preprocess_from_json(sal_preprocess *out, const char *text,
                                                          size_t size, sal_error *err);
 /* One printable line; returns `buf`, cut off at `size` bytes. */
@@ -162,6 +162,12 @@ SAL_API SAL_MUST_USE sal_status sal_preprocess_backdrop(sal_image *out, const sa
 /* Everything: *out becomes float32 [1, 3, H, W] or [1, H, W, 3]. */
 SAL_API SAL_MUST_USE sal_status sal_preprocess_apply(sal_tensor *out, const sal_image *in,
                                                      const sal_preprocess *p, sal_error *err);
+
+/* The way back: a picture from a float32 tensor [1, C, H, W] or [C, H, W] (channels last where `p`
+ * says so) with 1 or 3 channels, undoing mean, std and rescale. With p == NULL nothing is known of
+ * the tensor: it counts as channels first and its values are stretched to the full range. */
+SAL_API SAL_MUST_USE sal_status sal_image_from_tensor(sal_image *out, const sal_tensor *t,
+                                                      const sal_preprocess *p, sal_error *err);
 
 #ifdef __cplusplus
 }

@@ -207,6 +207,43 @@ done:
     return st;
 }
 
+sal_status sal_image_from_tensor(sal_image *out, const sal_tensor *t, const sal_preprocess *p,
+                                 sal_error *err)
+{
+    bool last = p != NULL && p->nhwc, bgr = p != NULL && p->bgr;
+    int skip = t->rank == 4 ? 1 : 0;
+    if (t->dtype != SAL_F32 || (t->rank != 3 && (t->rank != 4 || t->dims[0] != 1)))
+        return sal_fail(err, SAL_EINVAL, "only a float32 tensor [1, C, H, W] can be shown");
+    int64_t channels = t->dims[last ? skip + 2 : skip];
+    int64_t h = t->dims[last ? skip : skip + 1], w = t->dims[last ? skip + 1 : skip + 2];
+    if ((channels != 1 && channels != 3) || h < 1 || w < 1 || h > SAL_IMAGE_MAX_SIDE ||
+        w > SAL_IMAGE_MAX_SIDE) {
+        return sal_fail(err, SAL_EINVAL, "a tensor of %lld channels, %lld x %lld, is no picture",
+                        (long long)channels, (long long)h, (long long)w);
+    }
+    const float *data = t->data;
+    double low = HUGE_VAL, high = -HUGE_VAL;
+    for (int64_t i = 0; i < channels * h * w; i++) {
+        low = fmin(low, (double)data[i]); /* fmin passes over NaN */
+        high = fmax(high, (double)data[i]);
+    }
+    sal_status st = sal_image_new(out, (int32_t)w, (int32_t)h, err);
+    if (st != SAL_OK)
+        return st;
+    for (int64_t i = 0; i < h * w; i++) {
+        for (int64_t c = 0; c < 3; c++) {
+            int64_t slot = channels == 1 ? 0 : bgr ? 2 - c : c;
+            double v = (double)data[last ? i * channels + slot : slot * h * w + i];
+            if (p != NULL)
+                v = (v * (double)p->std[c] + (double)p->mean[c]) / (double)p->rescale;
+            else
+                v = high > low ? (v - low) / (high - low) * 255.0 : 0.0;
+            out->data[i * 3 + c] = (uint8_t)(v >= 255.0 ? 255.0 : v > 0.0 ? v + 0.5 : 0.0);
+        }
+    }
+    return SAL_OK;
+}
+
 const char *sal_preprocess_describe(const sal_preprocess *p, char *buf, size_t size)
 {
     char resize[96] = "size kept", crop[64] = "", scale[48] = "";

@@ -304,10 +304,14 @@ sal_status sal_image_resize_rect(sal_image *out, const sal_image *in, const sal_
                         rect->y, rect->width, rect->height, (long)in->width, (long)in->height);
     }
     SAL_TRY(sal_image_new(&tmp, width, height, err));
+    /* Pillow keeps the corners of the box as floats. */
+    sal_rect box = {(double)(float)rect->x, (double)(float)rect->y, 0.0, 0.0};
+    box.width = (double)(float)(rect->x + rect->width) - box.x;
+    box.height = (double)(float)(rect->y + rect->height) - box.y;
     if (kernel == NULL)
-        resize_nearest(&tmp, in, rect);
+        resize_nearest(&tmp, in, &box);
     else
-        SAL_TRY(resize_passes(&tmp, in, rect, kernel, err));
+        SAL_TRY(resize_passes(&tmp, in, &box, kernel, err));
     *out = tmp;
     tmp = (sal_image)SAL_IMAGE_INIT;
 done:

@@ -1,4 +1,5 @@
-/* Preprocessing from JSON: our own short form, or preprocessor_config.json of Hugging Face. */
+/* Preprocessing from JSON: our own short form, preprocessor_config.json of Hugging Face, or the
+ * configuration of timm. */
 #include "base/base.h"
 #include <jansson.h>
 #include <math.h>
@@ -100,6 +101,13 @@ static bool pjson_flag(const json_t *root, const char *key, bool absent)
     return v == NULL || json_is_null(v) ? absent : json_is_true(v);
 }
 
+/* Does a string begin so? */
+static bool pjson_is(const json_t *root, const char *key, const char *begin)
+{
+    const char *s = json_string_value(json_object_get(root, key));
+    return s != NULL && strncmp(s, begin, strlen(begin)) == 0;
+}
+
 static sal_status pjson_own(sal_preprocess *p, const json_t *root, sal_error *err)
 {
     sal_status st;
@@ -151,6 +159,17 @@ static sal_status pjson_hugging_face(sal_preprocess *p, const json_t *root, sal_
             }
         }
     }
+    /* LeViT: "shortest_edge" is what remains after a crop of 224 from 256. */
+    if (pjson_is(root, "image_processor_type", "Levit") ||
+        pjson_is(root, "feature_extractor_type", "Levit")) {
+        p->resize_height = (int32_t)(256.0 / 224.0 * p->resize_height);
+    }
+    if (pjson_flag(root, "do_pad", false)) {
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "preprocessing: \"do_pad\" is not supported; give the sizes on the command "
+                        "line or as {\"size\": ..., \"crop\": ...}");
+    }
+    p->bgr = pjson_flag(root, "do_flip_channel_order", false);
     if (crops && crop != NULL && !pjson_pair(crop, &p->crop_height, &p->crop_width))
         return pjson_bad(err, "crop_size", "a number or {height, width}");
     SAL_TRY(pjson_filter(root, "resample", &p->filter, err));
@@ -169,6 +188,37 @@ static sal_status pjson_hugging_face(sal_preprocess *p, const json_t *root, sal_
         for (int c = 0; c < 3; c++)
             p->mean[c] += 1.0F;
     }
+done:
+    return st;
+}
+
+/* config.json of timm: {"pretrained_cfg": {"input_size": [3, h, w], "crop_pct": 0.875,
+ * "interpolation": "bicubic", "mean": ..., "std": ...}}. The shorter side becomes size / crop_pct,
+ * rounded down; "squash" resizes exactly instead. */
+static sal_status pjson_timm(sal_preprocess *p, const json_t *root, sal_error *err)
+{
+    sal_status st;
+    const json_t *size = json_object_get(root, "input_size");
+    const json_t *percent = json_object_get(root, "crop_pct");
+    double keep = percent != NULL ? json_number_value(percent) : 0.875;
+    if (json_array_size(size) != 3 || !pjson_int(json_array_get(size, 1), &p->crop_height) ||
+        !pjson_int(json_array_get(size, 2), &p->crop_width)) {
+        return pjson_bad(err, "input_size", "[3, height, width]");
+    }
+    if (!(keep > 0.1 && keep <= 1.0))
+        return pjson_bad(err, "crop_pct", "a number up to 1");
+    bool squash = pjson_is(root, "crop_mode", "squash") || p->crop_height != p->crop_width;
+    if (pjson_is(root, "crop_mode", "border")) {
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "preprocessing: \"crop_mode\": \"border\" is not supported");
+    }
+    p->resize = squash ? SAL_RESIZE_EXACT : SAL_RESIZE_SHORT;
+    p->resize_height = (int32_t)(p->crop_height / keep);
+    p->resize_width = (int32_t)(p->crop_width / keep);
+    p->filter = SAL_FILTER_BICUBIC;
+    SAL_TRY(pjson_filter(root, "interpolation", &p->filter, err));
+    SAL_TRY(pjson_three(root, "mean", p->mean, err));
+    SAL_TRY(pjson_three(root, "std", p->std, err));
 done:
     return st;
 }
@@ -192,6 +242,10 @@ sal_status sal_preprocess_from_json(sal_preprocess *out, const char *text, size_
         json_object_get(root, "do_normalize") != NULL ||
         json_object_get(root, "image_processor_type") != NULL) {
         SAL_TRY(pjson_hugging_face(&p, root, err));
+    } else if (json_is_object(json_object_get(root, "pretrained_cfg"))) {
+        SAL_TRY(pjson_timm(&p, json_object_get(root, "pretrained_cfg"), err));
+    } else if (json_object_get(root, "input_size") != NULL) {
+        SAL_TRY(pjson_timm(&p, root, err));
     } else {
         SAL_TRY(pjson_own(&p, root, err));
     }
