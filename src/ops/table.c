@@ -18,8 +18,8 @@ const sal_op_desc *sal_op_at(size_t i)
     return i < sal_op_count() ? table_ops[i] : NULL;
 }
 
-/* A plain scan: a few hundred rows, most of which differ in the first letter, cost well under a microsecond,
- * and a constant table needs neither an initialiser nor a lock. */
+/* A plain scan: a few hundred rows, most of which differ in the first letter, cost well under a
+ * microsecond, and a constant table needs neither an initialiser nor a lock. */
 const sal_op_desc *sal_op_find(const char *domain, const char *name)
 {
     if (name == NULL)

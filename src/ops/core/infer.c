@@ -1,5 +1,6 @@
-/* Shape inference rules that many operators share, and arithmetic on small integer tensors whose elements may
- * be symbols (what a Shape -> Gather -> Mul -> Concat -> Reshape chain of an exporter computes). */
+/* Shape inference rules that many operators share, and arithmetic on small integer tensors whose
+ * elements may be symbols (what a Shape -> Gather -> Mul -> Concat -> Reshape chain of an exporter
+ * computes). */
 #include "ops/infer.h"
 
 const sal_value *sal_infer_in(const sal_infer *c, int i)
@@ -14,8 +15,9 @@ sal_status sal_infer_out(sal_infer *c, int i, sal_dtype dtype, int rank, const i
     if (v == SAL_NONE)
         return SAL_OK;
     if (rank > SAL_MAX_RANK)
-        return sal_fail(c->err, SAL_ESHAPE, "output %d would have %d dimensions, at most %d are possible", i,
-                        rank, SAL_MAX_RANK);
+        return sal_fail(c->err, SAL_ESHAPE,
+                        "output %d would have %d dimensions, at most %d are possible", i, rank,
+                        SAL_MAX_RANK);
     return sal_value_set_type(c->g, v, dtype, rank, dims, c->err);
 }
 
@@ -35,7 +37,8 @@ sal_status sal_infer_same(sal_infer *c)
 sal_status sal_infer_axis(const sal_infer *c, int64_t axis, int rank, int *out)
 {
     if (axis < -rank || axis >= rank)
-        return sal_fail(c->err, SAL_EINVAL, "axis %lld is outside -%d..%d of an input with %d dimensions",
+        return sal_fail(c->err, SAL_EINVAL,
+                        "axis %lld is outside -%d..%d of an input with %d dimensions",
                         (long long)axis, rank, rank - 1, rank);
     *out = (int)(axis < 0 ? axis + rank : axis);
     return SAL_OK;
@@ -66,7 +69,8 @@ sal_status sal_infer_ints(const sal_infer *c, int i, int64_t *buf, int cap, int 
         const sal_tensor *t = v->constant;
         int64_t count = sal_tensor_count(t);
         if (t->rank > 1)
-            return sal_fail(c->err, SAL_ESHAPE, "input %d must be a list of integers, it has %d dimensions", i,
+            return sal_fail(c->err, SAL_ESHAPE,
+                            "input %d must be a list of integers, it has %d dimensions", i,
                             (int)t->rank);
         if (sal_dtype_is_float(t->dtype))
             return sal_fail(c->err, SAL_EINVAL, "input %d must be integers, it is %s", i,
@@ -118,8 +122,8 @@ sal_status sal_infer_known_out(sal_infer *c, int i, const int64_t *known, int n)
 
 /* ---- broadcasting ---- */
 
-/* One dimension. Unknown against 1 is the unknown; a symbol against a number > 1 must be 1 or that number at
- * run time, so the result is the number. */
+/* One dimension. Unknown against 1 is the unknown; a symbol against a number > 1 must be 1 or that
+ * number at run time, so the result is the number. */
 static bool infer_broadcast_dim(sal_graph *g, int64_t a, int64_t b, int64_t *out)
 {
     if (a == b || b == 1) {
@@ -156,8 +160,8 @@ static void infer_dims_text(const sal_graph *g, int rank, const int64_t *dims, c
     }
 }
 
-sal_status sal_infer_broadcast_dims(sal_graph *g, int ra, const int64_t *a, int rb, const int64_t *b, int *rank,
-                                    int64_t *dims, sal_error *err)
+sal_status sal_infer_broadcast_dims(sal_graph *g, int ra, const int64_t *a, int rb,
+                                    const int64_t *b, int *rank, int64_t *dims, sal_error *err)
 {
     int r = SAL_MAX(ra, rb);
     int64_t res[SAL_MAX_RANK];
@@ -176,14 +180,15 @@ sal_status sal_infer_broadcast_dims(sal_graph *g, int ra, const int64_t *a, int 
     return SAL_OK;
 }
 
-/* One element of integer arithmetic in the encoding of `known`. Anything without an exact answer becomes an
- * unknown of its own. */
+/* One element of integer arithmetic in the encoding of `known`. Anything without an exact answer
+ * becomes an unknown of its own. */
 static int64_t infer_known_arith(sal_graph *g, char op, int64_t a, int64_t b)
 {
     bool na = a >= 0 || sal_known_is_number(a), nb = b >= 0 || sal_known_is_number(b);
     if (na && nb) {
         int64_t x = sal_known_decode(a), y = sal_known_decode(b);
-        const int64_t lim = INT64_C(1) << 31; /* beyond that it is no shape arithmetic, and may overflow */
+        const int64_t lim = INT64_C(1)
+                            << 31; /* beyond that it is no shape arithmetic, and may overflow */
         if (x < -lim || x > lim || y < -lim || y > lim || (op == '/' && y == 0))
             return sal_dim_fresh(g);
         int64_t r = op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : x / y;
@@ -208,7 +213,7 @@ static char infer_arith_op(const sal_node *n)
     static const struct {
         const char *name;
         char op;
-    } ops[] = { { "Add", '+' }, { "Sub", '-' }, { "Mul", '*' }, { "Div", '/' } };
+    } ops[] = {{"Add", '+'}, {"Sub", '-'}, {"Mul", '*'}, {"Div", '/'}};
     for (size_t i = 0; i < SAL_COUNTOF(ops); i++)
         if (strcmp(n->op->name, ops[i].name) == 0 && n->n_in == 2)
             return ops[i].op;

@@ -52,14 +52,14 @@ sal_status sal_upgrade_drop(sal_upgrade *u, const char *name)
 
 sal_status sal_upgrade_set_int(sal_upgrade *u, const char *name, int64_t v)
 {
-    sal_attr a = { .kind = SAL_ATTR_INT, .i = v };
+    sal_attr a = {.kind = SAL_ATTR_INT, .i = v};
     a.name = sal_arena_strdup(&u->g->arena, name);
     return a.name == NULL ? upgrade_nomem(u) : upgrade_put(u, &a);
 }
 
 sal_status sal_upgrade_set_ints(sal_upgrade *u, const char *name, const int64_t *v, int n)
 {
-    sal_attr a = { .kind = SAL_ATTR_INTS, .n = (size_t)n };
+    sal_attr a = {.kind = SAL_ATTR_INTS, .n = (size_t)n};
     a.name = sal_arena_strdup(&u->g->arena, name);
     int64_t *copy = sal_arena_alloc(&u->g->arena, (size_t)(n > 0 ? n : 1) * sizeof *copy);
     if (a.name == NULL || copy == NULL)
@@ -72,7 +72,7 @@ sal_status sal_upgrade_set_ints(sal_upgrade *u, const char *name, const int64_t 
 
 sal_status sal_upgrade_set_str(sal_upgrade *u, const char *name, const char *v)
 {
-    sal_attr a = { .kind = SAL_ATTR_STRING, .n = strlen(v) };
+    sal_attr a = {.kind = SAL_ATTR_STRING, .n = strlen(v)};
     a.name = sal_arena_strdup(&u->g->arena, name);
     a.s = sal_arena_strdup(&u->g->arena, v);
     return a.name == NULL || a.s == NULL ? upgrade_nomem(u) : upgrade_put(u, &a);
@@ -131,7 +131,8 @@ done:
     return st;
 }
 
-static sal_status upgrade_const_floats(sal_upgrade *u, sal_dtype dtype, const sal_attr *a, sal_vid *out)
+static sal_status upgrade_const_floats(sal_upgrade *u, sal_dtype dtype, const sal_attr *a,
+                                       sal_vid *out)
 {
     int64_t dim = (int64_t)a->n;
     sal_tensor t = SAL_TENSOR_INIT;
@@ -153,7 +154,8 @@ sal_status sal_upgrade_attr_to_input(sal_upgrade *u, const char *name, int i, sa
     if (a == NULL)
         return SAL_OK;
     if (sal_node_in(u->node, i) != SAL_NONE) {
-        st = sal_fail(u->err, SAL_EFORMAT, "attribute %s and input %d say the same thing twice", name, i);
+        st = sal_fail(u->err, SAL_EFORMAT, "attribute %s and input %d say the same thing twice",
+                      name, i);
         goto done;
     }
     switch (a->kind) {
@@ -180,7 +182,8 @@ sal_status sal_upgrade_attr_to_input(sal_upgrade *u, const char *name, int i, sa
         st = sal_graph_constant(u->g, NULL, a->tensor, &v, u->err);
         break;
     default:
-        st = sal_fail(u->err, SAL_EFORMAT, "attribute %s is neither a number nor a list of numbers", name);
+        st = sal_fail(u->err, SAL_EFORMAT, "attribute %s is neither a number nor a list of numbers",
+                      name);
         break;
     }
     if (st != SAL_OK)
