@@ -1,0 +1,44 @@
+/* Kernels compiled once for each instruction set; chosen once, through tables of pointers. */
+#ifndef SAL_EXEC_ISA_H
+#define SAL_EXEC_ISA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum sal_tile_op {
+#define SAL_TILE(id, operands) SAL_TILE_##id,
+#include "exec/tile_ops.def"
+#undef SAL_TILE
+    SAL_TILE_COUNT
+} sal_tile_op;
+
+/* d[i] = f(a[i], b[i], c[i]; p0, p1) for i < n. d may be a, b or c itself. Truth values are 1 and 0. */
+typedef void (*sal_tile_fn)(float *d, const float *a, const float *b, const float *c, int n, float p0, float p1);
+
+typedef struct sal_isa_table {
+    const char *name;
+    int block; /* channels a block in blocked layouts */
+    sal_tile_fn tile[SAL_TILE_COUNT];
+    void (*load_bf16)(float *d, const uint16_t *s, int n);
+    void (*store_bf16)(uint16_t *d, const float *s, int n);
+    void (*load_u8)(float *d, const uint8_t *s, int n);
+    void (*store_bool)(uint8_t *d, const float *s, int n);
+    /* y = softmax(x) over n contiguous elements. */
+    void (*softmax)(float *y, const float *x, int64_t n);
+    /* dx = y * (dy - sum(dy * y)) */
+    void (*softmax_grad)(float *dx, const float *dy, const float *y, int64_t n);
+    /* Layer normalisation of one row; bias may be NULL; mean and 1/sqrt(var + eps) are returned when not NULL. */
+    void (*layer_norm)(float *y, const float *x, const float *scale, const float *bias, int64_t n, float eps);
+    /* dx of one row of layer normalisation. */
+    void (*layer_norm_grad)(float *dx, const float *dy, const float *x, const float *scale, int64_t n, float eps);
+    /* Sums for reductions: sum and sum of products over contiguous elements, in double. */
+    double (*sum)(const float *x, int64_t n);
+    /* acc[c] += sum over i of x[i * block + c], c < block. */
+    void (*sum_blocked)(float *acc, const float *x, int64_t n);
+} sal_isa_table;
+
+/* The best table for this machine, or a lesser one when the environment variable SAL_CPU says "baseline" or
+ * "avx2". Read once. */
+const sal_isa_table *sal_isa(void);
+
+#endif

@@ -1,0 +1,15 @@
+/* Declarations of the kernels' lowering functions, from the table. */
+#ifndef SAL_EXEC_KERNELS_H
+#define SAL_EXEC_KERNELS_H
+
+#include "exec/plan.h"
+
+#define SAL_KERNEL(op, id)                                                                          \
+    sal_status sal_lower_##id(sal_plan *p, const sal_node *n, const sal_group *group, bool *done, \
+                              sal_error *err);
+#define SAL_ANCHOR(op)
+#include "exec/kernels.def"
+#undef SAL_KERNEL
+#undef SAL_ANCHOR
+
+#endif

@@ -1,0 +1,215 @@
+/* MatMul and Gemm: oneDNN's matmul with prepared weights, bias and epilogue fused. */
+#include "exec/epilogue.h"
+#include "exec/kernels.h"
+
+/* A matrix product as oneDNN sees it: batched [.., M, K] x [.., K, N], ranks equal. */
+typedef struct product {
+    int rank;
+    int64_t a[SAL_MAX_RANK], b[SAL_MAX_RANK], y[SAL_MAX_RANK];
+    int64_t a_strides[SAL_MAX_RANK], b_strides[SAL_MAX_RANK];
+    sal_vid bias; /* SAL_NONE, or a constant vector over N */
+    bool b_plain_matrix; /* b is one matrix: the batch of a joins its rows */
+} product;
+
+static void product_row_major(const int64_t *dims, int rank, int64_t *strides)
+{
+    int64_t s = 1;
+    for (int i = rank - 1; i >= 0; i--) {
+        strides[i] = s;
+        s *= dims[i];
+    }
+}
+
+/* Gemm: alpha and beta must be 1 (others are rare and take the evaluator's way through expansion). */
+static bool product_of_gemm(const sal_plan *p, const sal_node *n, product *q)
+{
+    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    int64_t ta = sal_node_int(n, "transA", 0), tb = sal_node_int(n, "transB", 0);
+    if (sal_node_float(n, "alpha", 1.0) != 1.0 || (sal_node_in(n, 2) != SAL_NONE && sal_node_float(n, "beta", 1.0) != 1.0))
+        return false;
+    q->rank = 2;
+    q->a[0] = y->dims[0];
+    q->a[1] = ta != 0 ? a->dims[0] : a->dims[1];
+    q->b[0] = q->a[1];
+    q->b[1] = y->dims[1];
+    q->a_strides[0] = ta != 0 ? 1 : a->dims[1];
+    q->a_strides[1] = ta != 0 ? a->dims[1] : 1;
+    q->b_strides[0] = tb != 0 ? 1 : b->dims[1];
+    q->b_strides[1] = tb != 0 ? b->dims[1] : 1;
+    memcpy(q->y, y->dims, sizeof q->y);
+    q->bias = SAL_NONE;
+    sal_vid c = sal_node_in(n, 2);
+    if (c != SAL_NONE) {
+        const sal_value *bias = sal_val(p->g, c);
+        if (bias->rank < 1 || sal_value_count(bias) != y->dims[1] || bias->dims[bias->rank - 1] != y->dims[1])
+            return false;
+        q->bias = c;
+    }
+    return true;
+}
+
+static bool product_of_matmul(const sal_plan *p, const sal_node *n, product *q)
+{
+    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    if (a->rank < 2 || b->rank < 2 || y->rank > 6)
+        return false;
+    q->bias = SAL_NONE;
+    if (b->rank == 2 && a->rank >= 2) {
+        q->rank = 2;
+        q->a[1] = a->dims[a->rank - 1];
+        q->a[0] = 1;
+        for (int i = 0; i + 1 < a->rank; i++)
+            q->a[0] *= a->dims[i];
+        q->b[0] = b->dims[0];
+        q->b[1] = b->dims[1];
+        q->y[0] = q->a[0];
+        q->y[1] = q->b[1];
+    } else {
+        q->rank = y->rank;
+        for (int i = 0; i < y->rank; i++) {
+            q->a[i] = i < y->rank - a->rank ? 1 : a->dims[i - (y->rank - a->rank)];
+            q->b[i] = i < y->rank - b->rank ? 1 : b->dims[i - (y->rank - b->rank)];
+            q->y[i] = y->dims[i];
+        }
+    }
+    product_row_major(q->a, q->rank, q->a_strides);
+    product_row_major(q->b, q->rank, q->b_strides);
+    return true;
+}
+
+typedef struct product_pd {
+    dnnl_primitive_desc_t pd;
+    dnnl_memory_desc_t a, b, b_plain, bias, y;
+    sal_postops po;
+} product_pd;
+
+static void product_pd_free(product_pd *d)
+{
+    dnnl_memory_desc_t all[] = { d->a, d->b, d->b_plain, d->bias, d->y };
+    for (size_t i = 0; i < SAL_COUNTOF(all); i++)
+        if (all[i] != NULL)
+            dnnl_memory_desc_destroy(all[i]);
+    if (d->pd != NULL)
+        dnnl_primitive_desc_destroy(d->pd);
+    sal_postops_free(&d->po);
+    memset(d, 0, sizeof *d);
+}
+
+static sal_status product_create(const sal_plan *p, const product *q, const sal_group *gr, bool constant,
+                                 product_pd *d, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    int64_t bias[SAL_MAX_RANK];
+    for (int i = 0; i < q->rank; i++)
+        bias[i] = i == q->rank - 1 ? q->y[i] : 1;
+    SAL_TRY(sal_dnnl_strided(sal_plan_act(p), q->rank, q->a, q->a_strides, &d->a, err));
+    SAL_TRY(sal_dnnl_strided(constant ? SAL_F32 : sal_plan_act(p), q->rank, q->b, q->b_strides, &d->b_plain, err));
+    if (constant)
+        SAL_TRY(sal_dnnl_any(sal_plan_act(p), q->rank, q->b, &d->b, err));
+    else
+        SAL_TRY(sal_dnnl_strided(sal_plan_act(p), q->rank, q->b, q->b_strides, &d->b, err));
+    SAL_TRY(sal_dnnl_desc(p, sal_plan_act(p), q->rank, q->y, SAL_PLAIN, &d->y, err));
+    if (q->bias != SAL_NONE)
+        SAL_TRY(sal_dnnl_desc(p, SAL_F32, q->rank, bias, SAL_PLAIN, &d->bias, err));
+    SAL_TRY(sal_postops_new(&d->po, p, gr, q->rank, q->y, q->rank - 1, SAL_PLAIN, err));
+    if (dnnl_matmul_primitive_desc_create(&d->pd, p->engine, d->a, d->b, d->bias, d->y, d->po.attr) != dnnl_success)
+        d->pd = NULL;
+    if (d->pd != NULL && sal_dnnl_is_ref(d->pd)) {
+        dnnl_primitive_desc_destroy(d->pd);
+        d->pd = NULL;
+    }
+done:
+    return st;
+}
+
+static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *gr, const product *q, bool constant,
+                               product_pd *d, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    sal_prim_arg args[SAL_MAX_PRIM_ARGS];
+    int n_args = 0;
+    sal_pid a, b, bias, y;
+    const_dnnl_memory_desc_t wd = dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 0);
+    SAL_TRY(sal_plan_get(p, n->in[0], SAL_PLAIN, sal_plan_act(p), &a, err));
+    if (constant)
+        SAL_TRY(sal_dnnl_weights(p, n->in[1], d->b_plain, wd, sal_plan_act(p), &b, err));
+    else
+        SAL_TRY(sal_plan_get(p, n->in[1], SAL_PLAIN, sal_plan_act(p), &b, err));
+    args[n_args++] = (sal_prim_arg){ DNNL_ARG_SRC, a, d->a, false };
+    args[n_args++] = (sal_prim_arg){ DNNL_ARG_WEIGHTS, b, wd, false };
+    if (q->bias != SAL_NONE) {
+        SAL_TRY(sal_plan_get(p, q->bias, SAL_PLAIN, SAL_F32, &bias, err));
+        args[n_args++] = (sal_prim_arg){ DNNL_ARG_BIAS, bias, d->bias, false };
+    }
+    SAL_TRY(sal_postops_args(p, &d->po, args, &n_args, err));
+    SAL_TRY(sal_plan_new(p, sal_group_result(n, gr), SAL_PLAIN, sal_plan_act(p), &y, err));
+    args[n_args++] = (sal_prim_arg){ DNNL_ARG_DST, y, d->y, true };
+    dnnl_primitive_desc_t pd = d->pd;
+    d->pd = NULL;
+    SAL_TRY(sal_dnnl_step(p, "matmul", n, pd, n_args, args, NULL, err));
+done:
+    return st;
+}
+
+/* A constant bias vector that a following Add would apply becomes the primitive's bias. */
+static sal_group product_take_bias(const sal_plan *p, const sal_node *n, const sal_group *gr, product *q)
+{
+    sal_group rest = *gr;
+    if (q->bias != SAL_NONE || gr->n_epilogue == 0 || strcmp(gr->epilogue[0].node->op->name, "Add") != 0)
+        return rest;
+    const sal_node *e = gr->epilogue[0].node;
+    sal_vid c = e->in[1 - gr->epilogue[0].chain];
+    const sal_value *x = sal_val(p->g, c), *y = sal_val(p->g, n->out[0]);
+    int64_t cols = y->dims[y->rank - 1];
+    if (x->constant == NULL || x->dtype != SAL_F32 || x->rank < 1 || sal_value_count(x) != cols ||
+        x->dims[x->rank - 1] != cols)
+        return rest;
+    q->bias = c;
+    rest.n_epilogue--;
+    for (int i = 0; i < rest.n_epilogue; i++)
+        rest.epilogue[i] = gr->epilogue[i + 1];
+    return rest;
+}
+
+sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    product q;
+    product_pd d = { .pd = NULL };
+    const sal_value *y = sal_val(p->g, n->out[0]);
+    *done = false;
+    memset(&q, 0, sizeof q);
+    if (y->dtype != SAL_F32 || sal_value_count(y) == 0 ||
+        !(strcmp(n->op->name, "Gemm") == 0 ? product_of_gemm(p, n, &q) : product_of_matmul(p, n, &q)))
+        return SAL_OK;
+    for (int i = 0; i < q.rank; i++)
+        if (q.a[i] == 0 || q.b[i] == 0)
+            return SAL_OK;
+    bool constant = sal_val(p->g, n->in[1])->constant != NULL;
+    sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){ .anchor = n };
+    sal_vid result = gr != NULL ? sal_group_result(n, gr) : n->out[0];
+    SAL_TRY(product_create(p, &q, &rest, constant, &d, err));
+    if (d.pd != NULL) {
+        /* The bias' Add may have been the whole epilogue: the result is still the group's. */
+        sal_group whole = rest;
+        if (rest.n_epilogue == 0 && result != n->out[0]) {
+            whole.n_epilogue = gr->n_epilogue;
+            memcpy(whole.epilogue, gr->epilogue, sizeof whole.epilogue);
+        }
+        SAL_TRY(product_emit(p, n, &whole, &q, constant, &d, err));
+        *done = true;
+        goto done;
+    }
+    product_pd_free(&d);
+    q.bias = strcmp(n->op->name, "Gemm") == 0 ? q.bias : SAL_NONE;
+    SAL_TRY(product_create(p, &q, NULL, constant, &d, err));
+    if (d.pd == NULL)
+        goto done;
+    SAL_TRY(product_emit(p, n, NULL, &q, constant, &d, err));
+    if (gr != NULL && gr->n_epilogue > 0)
+        SAL_TRY(sal_lower_epilogue(p, gr, err));
+    *done = true;
+done:
+    product_pd_free(&d);
+    return st;
+}

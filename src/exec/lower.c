@@ -1,0 +1,236 @@
+/* From graph to steps: prepare a copy of the graph, group nodes, lower each group where it runs. */
+#include "exec/lower.h"
+
+#include "exec/kernels.h"
+#include "exec/onednn.h"
+#include "exec/schedule.h"
+#include "exec/tile.h"
+#include "graph/passes/passes.h"
+#include "ops/core/evaluate.h"
+#include "ops/expand.h"
+
+static const sal_kernel kernel_table[] = {
+#define SAL_KERNEL(op, id) { #op, sal_lower_##id },
+#define SAL_ANCHOR(op)
+#include "exec/kernels.def"
+#undef SAL_KERNEL
+#undef SAL_ANCHOR
+    { NULL, NULL },
+};
+
+static const char *const anchor_table[] = {
+#define SAL_KERNEL(op, id)
+#define SAL_ANCHOR(op) #op,
+#include "exec/kernels.def"
+#undef SAL_KERNEL
+#undef SAL_ANCHOR
+    NULL,
+};
+
+const sal_kernel *sal_kernel_find(const char *op)
+{
+    for (const sal_kernel *k = kernel_table; k->op != NULL; k++)
+        if (strcmp(k->op, op) == 0)
+            return k;
+    return NULL;
+}
+
+bool sal_kernel_anchors(const char *op)
+{
+    for (const char *const *a = anchor_table; *a != NULL; a++)
+        if (strcmp(*a, op) == 0)
+            return true;
+    return false;
+}
+
+/* Composites without a kernel of their own, and internal operators without kernel and evaluator. */
+static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
+{
+    const bool *reference = ctx;
+    (void)g;
+    if (n->op->expand == NULL)
+        return false;
+    return n->op->eval == NULL && (*reference || sal_kernel_find(n->op->name) == NULL);
+}
+
+static sal_status lower_check_static(const sal_graph *g, sal_error *err)
+{
+    char text[160];
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_out; k++) {
+            sal_vid v = g->nodes[i]->out[k];
+            if (v != SAL_NONE && !sal_value_is_static(sal_val(g, v)))
+                return sal_fail(err, SAL_ESHAPE,
+                                "%s node '%s': the shape %s of its output is not fixed; give the input shapes",
+                                g->nodes[i]->op->name, g->nodes[i]->name, sal_value_text(g, v, text, sizeof text));
+        }
+    return SAL_OK;
+}
+
+static sal_status lower_consumers(sal_plan *p, sal_error *err)
+{
+    const sal_graph *g = p->g;
+    int32_t *start = sal_arena_alloc(&p->arena, (g->n_values + 2) * sizeof *start);
+    p->uses = sal_malloc((g->n_values + 1) * sizeof *p->uses);
+    if (start == NULL || p->uses == NULL)
+        return sal_fail_nomem(err);
+    sal_graph_uses(g, p->uses);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k] != SAL_NONE)
+                start[g->nodes[i]->in[k] + 1]++;
+    for (size_t v = 0; v < g->n_values; v++)
+        start[v + 1] += start[v];
+    int32_t *node = sal_arena_alloc(&p->arena, ((size_t)start[g->n_values] + 1) * sizeof *node);
+    int32_t *fill = sal_calloc(g->n_values + 1, sizeof *fill);
+    if (node == NULL || fill == NULL) {
+        sal_free(fill);
+        return sal_fail_nomem(err);
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++) {
+            sal_vid v = g->nodes[i]->in[k];
+            if (v != SAL_NONE)
+                node[start[v] + fill[v]++] = (int32_t)i;
+        }
+    sal_free(fill);
+    p->consumers = (sal_use_list){ start, node };
+    return SAL_OK;
+}
+
+/* Graph inputs and constants have physical values from the start. */
+static sal_status lower_sources(sal_plan *p, sal_error *err)
+{
+    const sal_graph *g = p->g;
+    p->of = sal_malloc((g->n_values + 1) * sizeof *p->of);
+    if (p->of == NULL)
+        return sal_fail_nomem(err);
+    for (size_t v = 0; v < g->n_values; v++)
+        p->of[v] = -1;
+    for (size_t v = 0; v < g->n_values; v++) {
+        const sal_value *x = g->values[v];
+        if (x->constant == NULL)
+            continue;
+        sal_pid id;
+        sal_status st = sal_plan_new(p, (sal_vid)v, SAL_PLAIN, x->dtype, &id, err);
+        if (st != SAL_OK)
+            return st;
+        static const uint64_t nothing = 0; /* of a tensor without elements */
+        p->values[id].fixed = x->constant->data != NULL ? x->constant->data : (const void *)&nothing;
+    }
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        sal_pid id;
+        sal_status st = sal_plan_new(p, g->inputs[i], SAL_PLAIN, sal_val(g, g->inputs[i])->dtype, &id, err);
+        if (st != SAL_OK)
+            return st;
+        p->values[id].input = (int)i;
+    }
+    return SAL_OK;
+}
+
+/* Reshape and its kin: the same bytes under another shape. */
+static sal_status lower_view(sal_plan *p, const sal_node *n, sal_error *err)
+{
+    sal_pid from, to;
+    sal_status st = sal_plan_get(p, n->in[0], SAL_PLAIN, SAL_DT_NONE, &from, err);
+    return st == SAL_OK ? sal_plan_alias(p, n->out[0], from, SAL_PLAIN, &to, err) : st;
+}
+
+static sal_status lower_node(sal_plan *p, const sal_node *n, const sal_group *gr, sal_error *err)
+{
+    bool done = false;
+    sal_status st = SAL_OK;
+    if (!p->reference && (n->op->flags & SAL_OP_VIEW) != 0 && n->n_out == 1 &&
+        sal_val(p->g, n->in[0])->dtype == sal_val(p->g, n->out[0])->dtype)
+        return lower_view(p, n, err);
+    const sal_kernel *k = p->reference ? NULL : sal_kernel_find(n->op->name);
+    if (k != NULL)
+        st = k->lower(p, n, gr, &done, err);
+    if (st != SAL_OK || done)
+        return st;
+    st = sal_lower_eval(p, n, err);
+    /* The kernel declined: its epilogue runs as a pass of its own. */
+    if (st == SAL_OK && gr != NULL && gr->n_epilogue > 0)
+        st = sal_lower_epilogue(p, gr, err);
+    return st;
+}
+
+sal_status sal_lower_epilogue(sal_plan *p, const sal_group *gr, sal_error *err)
+{
+    sal_group tail = { .position = gr->position };
+    const sal_node *members[SAL_MAX_EPILOGUE];
+    for (int i = 0; i < gr->n_epilogue; i++)
+        members[i] = gr->epilogue[i].node;
+    tail.members = members;
+    tail.n_members = gr->n_epilogue;
+    return sal_lower_elementwise(p, &tail, err);
+}
+
+static sal_status lower_nodes(sal_plan *p, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    for (size_t i = 0; st == SAL_OK && i < p->g->n_nodes; i++) {
+        const sal_node *n = p->g->nodes[i];
+        const sal_group *gr = p->groups[i];
+        if (gr != NULL && gr->position != (int)i)
+            continue; /* runs with its group, later */
+        if (gr != NULL && gr->anchor == NULL)
+            st = sal_lower_elementwise(p, gr, err);
+        else
+            st = lower_node(p, gr != NULL ? gr->anchor : n, gr, err);
+    }
+    return st;
+}
+
+/* Outputs leave row-major, in their own element type, in memory that the session keeps until the next run. */
+static sal_status lower_outputs(sal_plan *p, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    const sal_graph *g = p->g;
+    p->output_form = sal_arena_alloc(&p->arena, (g->n_outputs + 1) * sizeof *p->output_form);
+    if (p->output_form == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < g->n_outputs; i++) {
+        SAL_TRY(sal_plan_get(p, g->outputs[i], SAL_PLAIN, sal_val(g, g->outputs[i])->dtype, &p->output_form[i],
+                             err));
+        p->values[p->output_form[i]].keep = true;
+    }
+done:
+    return st;
+}
+
+static sal_status lower_prepare_graph(sal_plan *p, const sal_graph *g, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    SAL_TRY(sal_graph_clone(&p->g, g, err));
+    SAL_TRY(sal_pass_expand(p->g, lower_must_expand, &p->reference, err));
+    if (!p->reference) {
+        static const sal_fold how = SAL_FOLD(sal_node_eval);
+        SAL_TRY(sal_pass_fold(p->g, &how, err));
+        SAL_TRY(sal_pass_identity(p->g, err));
+        SAL_TRY(sal_pass_cse(p->g, err));
+    }
+    SAL_TRY(sal_pass_dce(p->g, err));
+    if (!p->reference)
+        SAL_TRY(sal_schedule_masks(p->g, err));
+    SAL_TRY(lower_check_static(p->g, err));
+done:
+    return st;
+}
+
+sal_status sal_lower_graph(sal_plan *p, const sal_graph *g, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    const sal_isa_table *isa = sal_isa();
+    p->block = isa->block;
+    SAL_TRY(sal_dnnl_check(dnnl_engine_create(&p->engine, dnnl_cpu, 0), "engine", err));
+    SAL_TRY(sal_dnnl_check(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags), "stream", err));
+    SAL_TRY(lower_prepare_graph(p, g, err));
+    SAL_TRY(lower_consumers(p, err));
+    SAL_TRY(lower_sources(p, err));
+    SAL_TRY(sal_plan_group(p, err));
+    SAL_TRY(lower_nodes(p, err));
+    SAL_TRY(lower_outputs(p, err));
+done:
+    return st;
+}

@@ -1,0 +1,10 @@
+/* From graph to steps. */
+#ifndef SAL_EXEC_LOWER_H
+#define SAL_EXEC_LOWER_H
+
+#include "exec/plan.h"
+
+/* Fill an empty plan (threads, precision, reference set) with the steps that compute g. */
+sal_status sal_lower_graph(sal_plan *p, const sal_graph *g, sal_error *err);
+
+#endif

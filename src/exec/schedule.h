@@ -1,0 +1,10 @@
+/* Reordering nodes before planning. */
+#ifndef SAL_EXEC_SCHEDULE_H
+#define SAL_EXEC_SCHEDULE_H
+
+#include "graph/op.h"
+
+/* Move element-wise nodes with a boolean result right behind what they read. Renumbers nodes. */
+sal_status sal_schedule_masks(sal_graph *g, sal_error *err);
+
+#endif
