@@ -137,6 +137,18 @@ TEST(overlay_blends_where_it_should)
     }
     sal_image_free(&out);
 
+    /* under a signed map the picture is grey: 0 shows its luma, whitened */
+    for (int i = 0; i < base.width * base.height; i++)
+        memcpy(base.data + (size_t)i * 3, (const uint8_t[3]){200, 40, 10}, 3);
+    opts.is_signed = true;
+    CHECK_OK(sal_picture_overlay(&out, &base, map, 2, 2, &opts, &used, &err));
+    CHECK(used.min == -1.0 && used.max == 1.0);
+    cold = picture_at(&out, 2, 2);
+    for (int c = 0; c < 3; c++)
+        CHECK_NEAR(cold[c], (0.299 * 200 + 0.587 * 40 + 0.114 * 10 + 247) / 2.0, 2);
+    sal_image_free(&out);
+    opts.is_signed = false;
+
     opts.bare = false;
     opts.title = "grad-cam \xc2\xb7 why: beagle \xc2\xb7 not: tabby";
     CHECK_OK(sal_picture_overlay(&out, &base, map, 2, 2, &opts, NULL, &err));
@@ -238,6 +250,12 @@ TEST(sheet_has_a_cell_for_each)
         CHECK(out.width > 1300 && out.width < 1600 && out.height > 560);
         sal_image_free(&out);
     }
+    /* six cells in two lines: lower, narrower */
+    opts.per_line = 2;
+    CHECK_OK(sal_picture_sheet(&out, &base, cells, &opts, &err));
+    CHECK(out.width < 1000 && out.height > 1200);
+    sal_image_free(&out);
+    opts.per_line = 0;
     opts.without_base = true;
     opts.row_labels = opts.column_labels = NULL;
     opts.title = NULL;

@@ -44,7 +44,8 @@ typedef struct sal_picture_opts {
 
 /* Draw a map [height, width] over `base`, which shows the same part of the world (what the model
  * saw: sal_preprocess_view(), or sharper: sal_preprocess_backdrop()); the map is stretched over it
- * bilinearly. *used (may be NULL) tells the scale drawn. */
+ * bilinearly. Under signed maps the picture is drawn in grey, so that the colours are the map's.
+ * *used (may be NULL) tells the scale drawn. */
 SAL_API SAL_MUST_USE sal_status sal_picture_overlay(sal_image *out, const sal_image *base,
                                                     const float *map, int64_t height, int64_t width,
                                                     const sal_picture_opts *opts, sal_scale *used,
@@ -61,8 +62,7 @@ typedef struct sal_sheet_cell {
 
 typedef enum sal_sheet_scale {
     SAL_SHEET_EACH,   /* every cell its own scale */
-    SAL_SHEET_COLUMN, /* one scale for each column: the questions put to one method are comparable
-                       */
+    SAL_SHEET_COLUMN, /* one scale for each column: one method's answers compare */
     SAL_SHEET_ROW     /* one scale for each row */
 } sal_sheet_scale;
 
@@ -74,14 +74,15 @@ typedef struct sal_sheet_opts {
     const char *title;                /* NULL: none. Borrowed. */
     sal_sheet_scale scale;
     int32_t cell_width; /* 0: chosen so that the sheet is about 1400 pixels wide */
+    int32_t per_line;   /* cells side by side before a row goes on below; 0: up to 7 */
     bool without_base;  /* leave out the first column with the picture itself */
     double percentile, opacity;
 } sal_sheet_opts;
 
 #define SAL_SHEET_OPTS_INIT                                                                        \
     {                                                                                              \
-        (uint32_t)sizeof(sal_sheet_opts), 0, 0, NULL, NULL, NULL, SAL_SHEET_EACH, 0, false, 99.0,  \
-            0.5                                                                                    \
+        (uint32_t)sizeof(sal_sheet_opts), 0, 0, NULL, NULL, NULL, SAL_SHEET_EACH, 0, 0, false,     \
+            99.0, 0.5                                                                              \
     }
 
 /* A grid, rows = questions, columns = methods; cells[row * columns + column]. */

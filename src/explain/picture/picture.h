@@ -51,7 +51,8 @@ void sal_canvas_paste(sal_image *canvas, const sal_image *part, int x, int y);
 /* Bilinear (a triangle, widened when shrinking) to height x width; *out is yours: sal_free(). */
 sal_status sal_map_resize(float **out, const float *map, int64_t map_height, int64_t map_width,
                           int32_t height, int32_t width, sal_error *err);
-/* Blend the map's colours over the picture in place. */
+/* Blend the map's colours over the picture in place. Under a signed map the picture turns grey: red
+ * and blue then mean the map alone. */
 sal_status sal_map_blend(sal_image *image, const float *map, int64_t height, int64_t width,
                          const sal_scale *scale, bool is_signed, double opacity, sal_error *err);
 /* Numbers like 0.037 or -12; minus is U+2212. */

@@ -171,6 +171,11 @@ sal_status sal_map_blend(sal_image *image, const float *map, int64_t height, int
     for (size_t i = 0; i < (size_t)image->width * (size_t)image->height; i++, p += 3) {
         uint8_t c[3];
         sal_scale_color(c, scale_place(scale, (double)big[i], is_signed), is_signed);
+        if (is_signed) {
+            /* luma of Rec. 601 in 1/256 */
+            p[0] = (uint8_t)((77 * p[0] + 150 * p[1] + 29 * p[2] + 128) >> 8);
+            p[1] = p[2] = p[0];
+        }
         for (int k = 0; k < 3; k++)
             p[k] = (uint8_t)((p[k] * (256 - over) + c[k] * over + 128) >> 8);
     }

@@ -1,15 +1,20 @@
 /* A grid of overlays: questions down, methods across. */
 #include "explain/picture/picture.h"
 
-#define SHEET_WIDTH 1400
+#define SHEET_WIDTH    1400
+#define SHEET_PER_LINE 7
 
+/* A row of the grid is one or more lines of cells: what does not fit side by side goes on below. */
 typedef struct sheet_layout {
     const sal_font *title, *label, *small;
     int margin, gap, bar;
-    int shown; /* columns with the picture itself */
+    int per_line, lines; /* cells in a line, lines in a row; the picture itself counts as a cell */
     int cell_width, cell_height;
-    int top;        /* below title and column labels */
-    int row_height; /* label, cell, colour bar, gap */
+    int top;       /* below title and, where they stand only once, column labels */
+    int row_label; /* height of the label of a row */
+    int head;      /* height of the column labels within each line, 0 where they stand only once */
+    int line_height; /* column labels, cell, colour bar, gap */
+    int row_height;
     int width, height;
 } sheet_layout;
 
@@ -17,39 +22,52 @@ static sal_status sheet_plan(sheet_layout *l, const sal_image *base, const sal_s
                              sal_error *err)
 {
     int64_t shown = o->columns + (o->without_base ? 0 : 1);
+    int64_t lines = (shown + SHEET_PER_LINE - 1) / SHEET_PER_LINE;
+    int64_t side = o->per_line > 0 ? o->per_line : (shown + lines - 1) / lines;
+    side = SAL_MIN(side, shown);
+    lines = (shown + side - 1) / side;
     int64_t cell = o->cell_width;
     if (cell == 0)
-        cell = SAL_MAX(SAL_MIN(SHEET_WIDTH / shown, 400), 160);
-    int64_t tall = (cell * base->height + base->width / 2) / base->width;
-    tall = SAL_MAX(tall, 1);
+        cell = SAL_MAX(SAL_MIN(SHEET_WIDTH / side, 400), 160);
+    int64_t tall = SAL_MAX((cell * base->height + base->width / 2) / base->width, 1);
     l->small = sal_font_near((double)cell / 16.0);
     l->label = sal_font_near((double)cell / 13.0);
     l->title = sal_font_near((double)cell / 11.0);
     l->margin = l->label->size;
     l->gap = l->small->size;
     l->bar = SAL_MAX(l->small->size * 3 / 4, 8);
+    l->row_label = o->row_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
+    int head = o->column_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
+    l->head = lines > 1 ? head : 0;
+    int64_t line = l->head + tall + l->gap / 2 + sal_bar_height(l->small, l->bar) + l->gap;
     int64_t title = o->title != NULL ? sal_font_line(l->title) + l->margin / 2 : 0;
-    int64_t heads = o->column_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
-    int64_t label = o->row_labels != NULL ? sal_font_line(l->label) + l->margin / 4 : 0;
-    int64_t row = label + tall + l->gap / 2 + sal_bar_height(l->small, l->bar) + l->gap;
-    int64_t width = (int64_t)2 * l->margin + shown * cell + (shown - 1) * l->gap;
-    int64_t height = (int64_t)2 * l->margin + title + heads + o->rows * row - l->gap;
+    int64_t row = l->row_label + lines * line;
+    int64_t width = (int64_t)2 * l->margin + side * cell + (side - 1) * l->gap;
+    int64_t height = (int64_t)2 * l->margin + title + (head - l->head) + o->rows * row - l->gap;
     if (cell < 16 || width > SAL_IMAGE_MAX_SIDE || height > SAL_IMAGE_MAX_SIDE ||
         width * height > SAL_IMAGE_MAX_PIXELS) {
         return sal_fail(err, SAL_EINVAL,
                         "a sheet of %ld rows and %ld columns of %lld x %lld pixels cannot be "
-                        "drawn; ask for fewer "
-                        "or smaller cells",
+                        "drawn; ask for fewer or smaller cells",
                         (long)o->rows, (long)o->columns, (long long)cell, (long long)tall);
     }
-    l->shown = (int)shown;
+    l->per_line = (int)side;
+    l->lines = (int)lines;
     l->cell_width = (int)cell;
     l->cell_height = (int)tall;
-    l->top = l->margin + (int)(title + heads);
+    l->top = l->margin + (int)title + head - l->head;
+    l->line_height = (int)line;
     l->row_height = (int)row;
     l->width = (int)width;
     l->height = (int)height;
     return SAL_OK;
+}
+
+/* Top left corner of the n-th cell shown in a row, the picture itself included. */
+static void sheet_place(const sheet_layout *l, int row, int n, int *x, int *y)
+{
+    *x = l->margin + n % l->per_line * (l->cell_width + l->gap);
+    *y = l->top + row * l->row_height + l->row_label + n / l->per_line * l->line_height + l->head;
 }
 
 /* The scale of a cell: its own, widened to the other cells of its kind in the row or column if
@@ -142,25 +160,22 @@ sal_status sal_picture_sheet(sal_image *out, const sal_image *base, const sal_sh
     if (opts->title != NULL)
         sal_text_draw(&canvas, l.title, l.margin, l.margin / 2, l.width - 2 * l.margin, black,
                       opts->title);
-    int skip = opts->without_base ? 0 : 1, step = l.cell_width + l.gap;
-    for (int c = 0; opts->column_labels != NULL && c < opts->columns; c++) {
-        int x = l.margin + (c + skip) * step;
-        sal_text_centre(&canvas, l.label, x + l.cell_width / 2,
-                        l.top - sal_font_line(l.label) - l.margin / 4, x, x + l.cell_width, black,
-                        opts->column_labels[c]);
-    }
+    int skip = opts->without_base ? 0 : 1, x, y;
     for (int r = 0; r < opts->rows; r++) {
-        int y = l.top + r * l.row_height;
-        if (opts->row_labels != NULL) {
-            sal_text_draw(&canvas, l.label, l.margin, y, l.width - 2 * l.margin, black,
-                          opts->row_labels[r]);
-            y += sal_font_line(l.label) + l.margin / 4;
-        }
+        if (opts->row_labels != NULL)
+            sal_text_draw(&canvas, l.label, l.margin, l.top + r * l.row_height,
+                          l.width - 2 * l.margin, black, opts->row_labels[r]);
+        sheet_place(&l, r, 0, &x, &y);
         if (skip != 0)
-            sal_canvas_paste(&canvas, &small, l.margin, y);
+            sal_canvas_paste(&canvas, &small, x, y);
         for (int c = 0; c < opts->columns; c++) {
-            SAL_TRY(sheet_cell(&canvas, &l, &small, cells, opts, r, c, l.margin + (c + skip) * step,
-                               y, err));
+            sheet_place(&l, r, c + skip, &x, &y);
+            if (opts->column_labels != NULL && (r == 0 || l.head > 0)) {
+                int above = l.head > 0 ? y - l.head : l.top - sal_font_line(l.label) - l.margin / 4;
+                sal_text_centre(&canvas, l.label, x + l.cell_width / 2, above, x, x + l.cell_width,
+                                black, opts->column_labels[c]);
+            }
+            SAL_TRY(sheet_cell(&canvas, &l, &small, cells, opts, r, c, x, y, err));
         }
     }
     *out = canvas;
