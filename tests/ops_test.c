@@ -421,6 +421,37 @@ TEST(second_derivative_equals_finite_differences)
     ops_each(ops_second);
 }
 
+/* The n-th allocation and all after it fail, for growing n: a clean error and nothing left behind.
+ */
+static void ops_check_memory(const sal_op_desc *op)
+{
+    sal_tensor y[MAX_TENSORS] = {SAL_TENSOR_INIT};
+    sal_status st = SAL_ENOMEM;
+    for (long n = 0; st == SAL_ENOMEM && n < 100000; n += 1 + n / 8) {
+        ops_run r;
+        int n_out = 0;
+        long live = sal_test_live();
+        memset(&r, 0, sizeof r);
+        bool ok = op_case_parse(&r.c, op, op->cases[0], &r.err);
+        sal_test_fail_after(n, true);
+        st = ok ? ops_with_gradient(&r, false, y, &n_out) : SAL_EFORMAT;
+        sal_test_fail_after(-1, false);
+        CHECK_MSG(st == SAL_OK || st == SAL_ENOMEM, "%s without memory (%ld): status %d: %s",
+                  op->name, n, (int)st, r.err.msg);
+        ops_free_all(y, MAX_TENSORS);
+        ops_close(&r);
+        CHECK_MSG(sal_test_live() == live, "%s without memory (%ld): %ld allocations left",
+                  op->name, n, sal_test_live() - live);
+    }
+}
+
+TEST(missing_memory_is_reported)
+{
+    for (size_t i = 0; i < sal_op_count(); i++)
+        if (sal_op_at(i)->cases != NULL && !ops_skip(sal_op_at(i)))
+            ops_check_memory(sal_op_at(i));
+}
+
 TEST(dynamic_shapes_give_the_same)
 {
     ops_each(ops_check_dynamic);
@@ -428,11 +459,12 @@ TEST(dynamic_shapes_give_the_same)
 
 int main(int argc, char **argv)
 {
-    int rc = harness_main(
-        argc, argv,
-        TESTS(T(table_is_sound), T(float32_follows_float64), T(expansion_equals_evaluation),
-              T(derivative_equals_finite_differences),
-              T(second_derivative_equals_finite_differences), T(dynamic_shapes_give_the_same)));
+    int rc =
+        harness_main(argc, argv,
+                     TESTS(T(table_is_sound), T(float32_follows_float64),
+                           T(expansion_equals_evaluation), T(derivative_equals_finite_differences),
+                           T(second_derivative_equals_finite_differences),
+                           T(dynamic_shapes_give_the_same), T(missing_memory_is_reported)));
     fprintf(
         stderr,
         "%zu operators: %ld cases evaluated, %ld expansions, %ld first and %ld second derivatives "
