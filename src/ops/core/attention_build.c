@@ -111,9 +111,9 @@ static sal_vid attention_distance(sal_builder *b, const sal_attention *a, const 
     return d;
 }
 
-/* Masks shorter than the keys are padded: what is missing is not attended to. */
-static sal_vid attention_mask(sal_builder *b, const sal_attention *a, sal_vid mask, sal_vid total,
-                              sal_vid like)
+/* Masks shorter than the keys are padded: what is missing is not attended to (so a last axis of 1
+ * does not broadcast). */
+static sal_vid attention_mask(sal_builder *b, const sal_attention *a, sal_vid mask, sal_vid like)
 {
     if (b->st != SAL_OK)
         return SAL_NONE;
@@ -130,11 +130,10 @@ static sal_vid attention_mask(sal_builder *b, const sal_attention *a, sal_vid ma
     else if (m->dtype != sal_val(b->g, like)->dtype)
         mask = sal_b_cast(b, mask, sal_val(b->g, like)->dtype);
     /* A mask of another unknown length is taken to be as long as the keys. */
-    if (last < 0 || a->total < 0 || last >= a->total || last == 1)
+    if (last < 0 || a->total < 0 || last >= a->total)
         return mask;
     int64_t pads[2 * SAL_MAX_RANK] = {0};
     pads[2 * rank - 1] = a->total - last;
-    (void)total;
     return sal_b3(b, "Pad", mask, sal_b_ints(b, pads, 2 * rank),
                   sal_b_like(b, like, (double)-INFINITY));
 }
@@ -150,7 +149,7 @@ sal_vid sal_attention_bias(sal_builder *b, const sal_attention *a, const sal_nod
 
     *guard = mask != SAL_NONE || nonpad != SAL_NONE || left >= 0;
     if (mask != SAL_NONE)
-        bias = attention_mask(b, a, mask, total, like);
+        bias = attention_mask(b, a, mask, like);
     if (causal || left >= 0 || right >= 0)
         distance = attention_distance(b, a, n, total);
     if (causal)

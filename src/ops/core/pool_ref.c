@@ -47,10 +47,10 @@ static pool_range pool_clip(const sal_window *w, int axis, int64_t o, int64_t lo
 {
     pool_range r = {0, w->kernel[axis] - 1, o * w->strides[axis] - w->pads_begin[axis]};
     int64_t d = w->dilations[axis];
-    while (r.first <= r.last && r.start + r.first * d < low)
-        r.first++;
-    while (r.last >= r.first && r.start + r.last * d >= high)
-        r.last--;
+    if (r.start < low)
+        r.first = (low - r.start + d - 1) / d;
+    if (r.start + r.last * d >= high)
+        r.last = high <= r.start ? -1 : (high - 1 - r.start) / d;
     return r;
 }
 
