@@ -45,6 +45,7 @@ typedef struct sal_method_info {
     const sal_param_info *params;
 } sal_method_info;
 
+/* The table of methods, in the order in which they are listed. */
 SAL_API size_t sal_method_count(void);
 /* NULL beyond the end. Static. */
 SAL_API const sal_method_info *sal_method_at(size_t i);

@@ -29,7 +29,7 @@ if ldd "$lib/libsalience.so" | grep -q 'not found\|\.deps'; then
     ldd "$lib/libsalience.so"
     exit 1
 fi
-foreign=$(nm -D --defined-only "$lib/libsalience.so" | awk '{print $3}' | grep -v '^sal_' || true)
+foreign=$(nm -D --defined-only "$lib/libsalience.so" | awk '{print $3}' | grep -vE '^(sal_|__bss_start$|_edata$|_end$)' || true)
 if [ -n "$foreign" ]; then
     echo "exported, but not ours: $foreign"
     exit 1
