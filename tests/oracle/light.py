@@ -29,23 +29,29 @@ def load(name):
 def _roles(model, made):
     """{tensor: (operator, input position)} of the constants in `made`, looking through Unsqueeze."""
     roles, origin = {}, {}
+    summed = {name for node in model.graph.node if node.op_type == "Sum" for name in node.input}
     for node in model.graph.node:
         for position, name in enumerate(node.input):
             name = origin.get(name, name)
             if name in made and node.op_type == "Unsqueeze":
                 origin[node.output[0]] = name
             elif name in made:
-                roles[name] = (node.op_type, position)
+                gentle = node.op_type == "BatchNormalization" and node.output[0] in summed
+                roles[name] = ("gentle" if gentle else node.op_type, position)
     return roles
 
 
 def _draw(role, shape, rng):
+    """Biases of what a ReLU follows stand two deviations off zero, for the reason nets.py gives."""
     operator, position = role
     if operator in ("Conv", "Gemm") and position == 1:
         return rng.normal(0.0, (2.0 / numpy.prod(shape[1:])) ** 0.5, shape)
+    if (operator, position) == ("gentle", 1):  # the end of a residual branch, see nets.gentle
+        return rng.uniform(0.2, 0.4, shape)
     if (operator, position) in (("BatchNormalization", 1), ("Mul", 1)):
         return rng.uniform(0.7, 1.3, shape)
-    return rng.normal(0.0, 0.1, shape)
+    far = {"Conv": 2.0, "Add": 2.0, "BatchNormalization": 2.0, "gentle": 0.6}.get(operator, 0.0)
+    return far * rng.choice((-1.0, 1.0), shape) + rng.normal(0.0, 0.1, shape)
 
 
 def seeded(model, image, seed):
@@ -61,6 +67,10 @@ def seeded(model, image, seed):
         else:
             kept.append(node)
     roles = _roles(model, made)
+    scaled = {node.input[0] for node in model.graph.node if node.op_type == "Mul"}
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization" and node.output[0] in scaled:
+            roles[node.input[2]] = ("inner", 2)  # the Add behind it holds the bias that counts
     weights = {name: _draw(roles[name], shape, rng).astype(numpy.float32)
                for name, shape in made.items()}
     del model.graph.node[:]
@@ -77,7 +87,18 @@ def seeded(model, image, seed):
     model.ir_version = max(model.ir_version, 4)  # from 4 on an initialiser need not be an input
 
     def calibrate(node, values):
-        """Running statistics become those of this batch, disturbed."""
+        """Running statistics become those of this batch, disturbed; where a bias stands in for the
+        normalisation, each channel of the output gets mean zero and deviation one before it."""
+        if node.op_type in ("Conv", "Gemm") and len(node.input) == 3:
+            weight, bias = node.input[1:]
+            y = onnx_torch.apply(model, node, [values[node.input[0]], values[weight]])
+            spatial = y.dim() == 4 and y[0, 0].numel() > 1
+            mean = y.mean((0, 2, 3)) if spatial else torch.zeros(y.shape[1])
+            deviation = y.std((0, 2, 3)) + 1e-3 if spatial else y.std().expand(y.shape[1])
+            shape = (-1,) + (1,) * (values[weight].dim() - 1)
+            values[weight] = values[weight] / deviation.reshape(shape)
+            values[bias] = values[bias] - mean / deviation
+            weights[weight], weights[bias] = values[weight].numpy(), values[bias].numpy()
         if node.op_type != "BatchNormalization":
             return
         x = values[node.input[0]]

@@ -2,6 +2,8 @@
 
 Weights are seeded, not trained.  settle() gives batch normalisations the statistics of a calibration
 batch, disturbed at random, so that signals neither die nor explode and folding has something to do.
+Their biases stand two deviations off zero, either way: most channels are then mostly on or mostly off,
+and a seventh as many pre-activations lie so near zero that rounding alone decides on which side.
 """
 
 import torch
@@ -15,6 +17,15 @@ def conv_bn(c_in, c_out, kernel, stride=1, groups=1, act=None):
     return nn.Sequential(*layers, *([act] if act is not None else []))
 
 
+def gentle(branch):
+    """Mark the last normalisation of a residual branch: settle() makes it small, as training does.
+
+    With branches as strong as their shortcuts the rounding of float32 grows from block to block.
+    """
+    branch[1].gentle = True
+    return branch
+
+
 # ---- residual networks ---------------------------------------------------------------------------
 
 
@@ -26,7 +37,7 @@ class BasicBlock(nn.Module):
     def __init__(self, c_in, width, stride):
         super().__init__()
         self.first = conv_bn(c_in, width, 3, stride, act=nn.ReLU())
-        self.second = conv_bn(width, width, 3)
+        self.second = gentle(conv_bn(width, width, 3))
         same = stride == 1 and c_in == width
         self.shortcut = nn.Identity() if same else conv_bn(c_in, width, 1, stride)
         self.relu = nn.ReLU()
@@ -45,7 +56,7 @@ class Bottleneck(nn.Module):
         c_out = width * self.expansion
         self.reduce = conv_bn(c_in, width, 1, act=nn.ReLU())
         self.spatial = conv_bn(width, width, 3, stride, act=nn.ReLU())
-        self.expand = conv_bn(width, c_out, 1)
+        self.expand = gentle(conv_bn(width, c_out, 1))
         same = stride == 1 and c_in == c_out
         self.shortcut = nn.Identity() if same else conv_bn(c_in, c_out, 1, stride)
         self.relu = nn.ReLU()
@@ -150,8 +161,10 @@ class InvertedResidual(nn.Module):
         layers = [] if expansion == 1 else [conv_bn(c_in, inner, 1, act=nn.ReLU6())]
         layers += [conv_bn(inner, inner, 3, stride, groups=inner, act=nn.ReLU6()),
                    conv_bn(inner, c_out, 1)]
-        self.body = nn.Sequential(*layers)
         self.skip = stride == 1 and c_in == c_out
+        if self.skip:
+            gentle(layers[-1])
+        self.body = nn.Sequential(*layers)
 
     def forward(self, x):
         return x + self.body(x) if self.skip else self.body(x)
@@ -521,8 +534,11 @@ class SmallCnn(nn.Module):
 # ---- weights -------------------------------------------------------------------------------------
 
 
-def settle(net, *inputs, seed=0):
-    """Seeded weights for the whole net, then statistics for its batch normalisations."""
+def settle(net, *inputs, seed=0, far=2.0):
+    """Seeded weights for the whole net, then statistics for its batch normalisations.
+
+    far: how many deviations their biases stand off zero.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def normal(tensor, mean, deviation):
@@ -541,8 +557,11 @@ def settle(net, *inputs, seed=0):
                 if module.bias is not None:
                     normal(module.bias, 0.0, 0.1)
             elif isinstance(module, norms):
-                uniform(module.weight, 0.7, 1.3)
+                low, high = (0.2, 0.4) if getattr(module, "gentle", False) else (0.7, 1.3)
+                uniform(module.weight, low, high)
                 normal(module.bias, 0.0, 0.2)
+                if isinstance(module, nn.BatchNorm2d):
+                    module.bias.add_(far * module.weight * module.bias.sign())
         batch_norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
         if batch_norms:
             for module in batch_norms:

@@ -122,25 +122,29 @@ def constants(model):
     return {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
 
 
+def apply(model, node, arguments):
+    """One node on given arguments."""
+    opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    operators = _operators(opset)
+    if node.op_type not in operators:
+        raise NotImplementedError("%s: operator %s" % (node.name, node.op_type))
+    attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    return operators[node.op_type](attributes, *arguments)
+
+
 def run(model, inputs, dtype, before=None):
     """Every value of the graph by name.
 
     before(node, values), if given, is called ahead of each node and may change the values: this is
     how weights are calibrated to the signal that reaches them.
     """
-    opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
-    operators = _operators(opset)
     values = {}
     for name, array in constants(model).items():
         value = torch.from_numpy(numpy.array(array))
         values[name] = value.to(dtype) if value.is_floating_point() else value
     values.update(inputs)
     for node in model.graph.node:
-        if node.op_type not in operators:
-            raise NotImplementedError("%s: operator %s" % (node.name, node.op_type))
         if before is not None:
             before(node, values)
-        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-        arguments = [values[name] for name in node.input]
-        values[node.output[0]] = operators[node.op_type](attributes, *arguments)
+        values[node.output[0]] = apply(model, node, [values[name] for name in node.input])
     return values

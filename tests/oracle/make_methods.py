@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Golden maps of the explanation methods, from captum and pytorch-grad-cam.
+
+    python3 tests/oracle/make_methods.py                        rewrites tests/golden/methods/ (small network)
+    python3 tests/oracle/make_methods.py --large --out DIR      EfficientNet-Lite0 and ResNet-18 on a picture
+
+Each folder holds model.onnx, input.npy, one file per result and meta.json:
+
+    model, input, labels         files; the input's preprocessing is done
+    target                       class index every map answers
+    layers {file layer: value}   the names of the CAM layers in the ONNX file
+    cases [{method, params, file, of, kind, pearson, ...}]
+
+`method` and `params` are those of `salience explain`; `of` names the library.  kind "attribution" is
+signed and has the input's shape; "cam-layer" is H x W at the layer's size after the ReLU, "cam" the same at
+input size, and "cam-library" the library's own result, which is "cam" after two min-max scalings.
+`pearson` is the least correlation to accept; "absolute" is set where values must agree as well.
+SmoothGrad takes the noise from the file named by "noise", one sample after the other.
+"""
+
+import argparse
+import json
+import os
+import sys
+import warnings
+
+import captum
+import captum.attr
+import numpy
+import onnx
+import torch
+from captum.attr._utils.lrp_rules import EpsilonRule
+from PIL import Image
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import gradcam  # noqa: E402
+import nets  # noqa: E402
+import zoo  # noqa: E402
+
+ATTRIBUTION, CAM = 0.9999, 0.999
+
+
+class Folder:
+    """Collects the files of one model."""
+
+    def __init__(self, path, net, x, target):
+        self.path, self.net, self.x, self.target = path, net, x, target
+        self.cases = []
+        os.makedirs(path, exist_ok=True)
+
+    def save(self, name, array):
+        array = numpy.asarray(array.detach() if isinstance(array, torch.Tensor) else array)
+        numpy.save(os.path.join(self.path, name), numpy.ascontiguousarray(array, numpy.float32))
+        return name
+
+    def add(self, method, file, array, params=None, kind="attribution", library="captum", **more):
+        """`absolute` is the largest difference that rounding in float32 explains, generously."""
+        array = numpy.asarray(array.detach() if isinstance(array, torch.Tensor) else array)
+        if not numpy.isfinite(array).all() or array.std() == 0:
+            raise RuntimeError("%s: the reference is constant or not finite" % file)
+        case = {"method": method, "params": params or {}, "kind": kind, "of": library,
+                "pearson": ATTRIBUTION if kind == "attribution" else CAM,
+                "file": self.save(file + ".npy", array)}
+        if kind != "cam-library":
+            case["absolute"] = float(1e-4 * numpy.abs(array).max())
+        case.update(more)
+        self.cases.append(case)
+
+    def finish(self, **more):
+        meta = {"model": "model.onnx", "input": self.save("input.npy", self.x), "target": self.target,
+                "captum": captum.__version__, "grad-cam": "1.5.7"}
+        meta.update(more)
+        meta["cases"] = self.cases
+        with open(os.path.join(self.path, "meta.json"), "w", encoding="utf-8") as file:
+            json.dump(meta, file, indent=1)
+            file.write("\n")
+
+
+def add_gradients(folder, net, x, steps=50):
+    """The methods that need only the plain gradient."""
+    target = folder.target
+    folder.add("gradient", "gradient", captum.attr.Saliency(net).attribute(x, target=target, abs=False))
+    folder.add("gradient-x-input", "gradient-x-input",
+               captum.attr.InputXGradient(net).attribute(x, target=target))
+    ig = captum.attr.IntegratedGradients(net).attribute(
+        x, baselines=0.0, target=target, n_steps=steps, method="riemann_middle", internal_batch_size=8)
+    folder.add("integrated-gradients", "integrated-gradients", ig, {"steps": steps})
+
+
+def add_smooth_grad(folder, net, x, samples, deviation):
+    """NoiseTunnel draws its noise from torch.normal; here it receives ours."""
+    rng = numpy.random.default_rng(21)
+    noise = torch.from_numpy(rng.normal(0.0, deviation, (samples,) + tuple(x.shape[1:])).astype("f"))
+    draw = torch.normal
+    torch.normal = lambda _mean, stdev: noise.to(x.dtype).reshape(stdev.shape)
+    try:
+        tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(net))
+        result = tunnel.attribute(x, nt_type="smoothgrad", nt_samples=samples, stdevs=deviation,
+                                  target=folder.target, abs=False)
+    finally:
+        torch.normal = draw
+    folder.add("smooth-grad", "smooth-grad", result, {"samples": samples},
+               noise=folder.save("noise.npy", noise))
+
+
+def add_occlusion(folder, net, x, window, stride):
+    result = captum.attr.Occlusion(net).attribute(
+        x, target=folder.target, sliding_window_shapes=(x.shape[1], window, window),
+        strides=(x.shape[1], stride, stride), baselines=0.0, perturbations_per_eval=8)
+    folder.add("occlusion", "occlusion-%d-%d" % (window, stride), result,
+               {"window": window, "stride": stride})
+
+
+def add_rectified(folder, net, x):
+    """Guided backpropagation and deconvnet: captum hooks every nn.ReLU."""
+    folder.add("guided-backprop", "guided-backprop",
+               captum.attr.GuidedBackprop(net).attribute(x, target=folder.target))
+    folder.add("deconvnet", "deconvnet",
+               captum.attr.Deconvolution(net).attribute(x, target=folder.target))
+
+
+def add_lrp(folder, net, x, epsilon):
+    """captum applies the rule to pooling and batch normalisation too, each as a layer of its own."""
+    for module in net.modules():
+        if not list(module.children()) and not isinstance(module, torch.nn.ReLU):
+            module.rule = EpsilonRule(epsilon)
+    result = captum.attr.LRP(net).attribute(x, target=folder.target)
+    folder.add("lrp-epsilon", "lrp-epsilon-%g" % epsilon, result, {"epsilon": epsilon})
+
+
+def add_cams(folder, net, x, layer, value, suffix=""):
+    """Every CAM at one layer; `value` is the layer's output in the ONNX file."""
+    for method in gradcam.METHODS:
+        raw, full, library = gradcam.maps(method, net, layer, x, folder.target)
+        params = {"layer": value} if suffix else {}
+        results = (("cam-layer", raw), ("cam", full), ("cam-library", library))
+        for kind, array in results[: 2 if suffix else 3]:
+            name = "%s%s-%s" % (method.replace("++", "pp"), suffix, kind)
+            folder.add(method, name, array, params, kind=kind, library="pytorch-grad-cam", layer=value)
+
+
+def onnx_value(path, operator, index):
+    """The output of the index-th node of a kind."""
+    return [node for node in onnx.load(path).graph.node if node.op_type == operator][index].output[0]
+
+
+def make_small(path):
+    torch.manual_seed(31)
+    net = nets.settle(nets.SmallCnn(), zoo.crops(16, 32, 0.5, 0.5, seed=2), seed=31, far=0.0)
+    x = zoo.crops(1, 32, 0.5, 0.5, seed=6)
+    target = int(net(x).argmax())
+    folder = Folder(path, net, x, target)
+    file = os.path.join(path, "model.onnx")
+    zoo.export(net, {"input": x}, "logits", file)
+    onnx.checker.check_model(file)
+    exact, x64 = net.double(), x.double()
+    add_gradients(folder, exact, x64)
+    add_smooth_grad(folder, exact, x64, 5, 0.15)
+    add_occlusion(folder, exact, x64, 8, 4)
+    add_occlusion(folder, exact, x64, 9, 5)
+    add_rectified(folder, exact, x64)
+    add_cams(folder, exact, x64, exact.relu3, onnx_value(file, "Relu", 2))
+    add_cams(folder, exact, x64, exact.relu2, onnx_value(file, "Relu", 1), "-relu2")
+    for epsilon in (1e-9, 0.01):
+        add_lrp(folder, exact, x64, epsilon)
+    folder.finish(layers={"relu3": onnx_value(file, "Relu", 2), "relu2": onnx_value(file, "Relu", 1)},
+                  logits=exact(x64)[0].tolist())
+
+
+def picture(size, resize):
+    """dog_and_cat.png as the models' metadata says: shorter side to `resize`, centre crop."""
+    with Image.open(os.path.join(zoo.PICTURES, "dog_and_cat.png")) as file:
+        image = file.convert("RGB").resize((resize, resize), Image.BICUBIC)
+    left = (resize - size) // 2
+    pixels = numpy.asarray(image.crop((left, left, left + size, left + size)), numpy.float32)
+    return torch.from_numpy((pixels / 127.5 - 1).transpose(2, 0, 1)[None].copy())
+
+
+def make_large(path):
+    lite = zoo.LiteModel(0, 224)
+    x = picture(224, 256)
+    folder = Folder(os.path.join(path, "methods-lite0"), lite.net, x, 243)  # bull mastiff
+    file = os.path.join(folder.path, "model.onnx")
+    lite.write(file, None)
+    large(folder, lite.net, x, lite.net._bn1, "head/norm", None)
+    print("methods-lite0", [int(i) for i in lite.net(x)[0].topk(5).indices])
+
+    torch.manual_seed(31)
+    net = nets.settle(nets.resnet18(), zoo.noise(4, 3, 224, 224, seed=2), seed=31)
+    folder = Folder(os.path.join(path, "methods-resnet18"), net, x, int(net(x).argmax()))
+    file = os.path.join(folder.path, "model.onnx")
+    zoo.export(net, {"input": x}, "logits", file)
+    large(folder, net, x, net.stages[-1], onnx_value(file, "Relu", -1), add_rectified)
+
+
+def large(folder, net, x, layer, value, rectified):
+    """Float32 here: the forward pass alone takes a second in float64."""
+    add_gradients(folder, net, x)
+    add_smooth_grad(folder, net, x, 4, 0.15)
+    add_occlusion(folder, net, x, 64, 32)
+    if rectified is not None:
+        rectified(folder, net, x)
+    add_cams(folder, net, x, layer, value)
+    folder.finish(layers={"last": value}, logits=net(x)[0].tolist())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--out", help="folder for --large")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", category=UserWarning, module="captum")
+    if not options.large:
+        make_small(os.path.join(ROOT, "tests", "golden", "methods"))
+        return 0
+    if not options.out:
+        parser.error("--large needs --out DIR")
+    make_large(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
