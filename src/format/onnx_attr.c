@@ -1,8 +1,9 @@
 /* AttributeProto -> attributes and the contents of Constant nodes. */
 #include "format/onnx_reader.h"
 
-/* The kinds of the attributes of standard operators. A name has one kind in all of them, so a file that
- * gives another is damaged; without this check the operator would take its default in silence. */
+/* The kinds of the attributes of standard operators. A name has one kind in all of them, so a file
+ * that gives another is damaged; without this check the operator would take its default in silence.
+ */
 static const struct {
     const char *name;
     sal_attr_kind kind;
@@ -79,17 +80,22 @@ static const struct {
 };
 
 static const char *const attr_kind_names[] = {
-    [SAL_ATTR_INT] = "an integer",        [SAL_ATTR_FLOAT] = "a number",   [SAL_ATTR_STRING] = "a text",
-    [SAL_ATTR_INTS] = "a list of integers", [SAL_ATTR_FLOATS] = "a list of numbers",
-    [SAL_ATTR_STRINGS] = "a list of texts", [SAL_ATTR_TENSOR] = "a tensor",  [SAL_ATTR_GRAPH] = "a graph",
+    [SAL_ATTR_INT] = "an integer",
+    [SAL_ATTR_FLOAT] = "a number",
+    [SAL_ATTR_STRING] = "a text",
+    [SAL_ATTR_INTS] = "a list of integers",
+    [SAL_ATTR_FLOATS] = "a list of numbers",
+    [SAL_ATTR_STRINGS] = "a list of texts",
+    [SAL_ATTR_TENSOR] = "a tensor",
+    [SAL_ATTR_GRAPH] = "a graph",
 };
 
 static sal_status attr_check_kind(const char *name, sal_attr_kind kind, sal_error *err)
 {
     for (size_t i = 0; i < SAL_COUNTOF(attr_kinds); i++)
         if (strcmp(attr_kinds[i].name, name) == 0 && attr_kinds[i].kind != kind)
-            return sal_fail(err, SAL_EFORMAT, "attribute '%s' is %s instead of %s", name, attr_kind_names[kind],
-                            attr_kind_names[attr_kinds[i].kind]);
+            return sal_fail(err, SAL_EFORMAT, "attribute '%s' is %s instead of %s", name,
+                            attr_kind_names[kind], attr_kind_names[attr_kinds[i].kind]);
     return SAL_OK;
 }
 
@@ -120,7 +126,8 @@ static char *attr_bytes(sal_graph *g, ProtobufCBinaryData s)
     return sal_arena_strndup(&g->arena, s.len > 0 ? (const char *)s.data : "", s.len);
 }
 
-static sal_status attr_strings(sal_graph *g, const Onnx__AttributeProto *p, sal_attr *a, sal_error *err)
+static sal_status attr_strings(sal_graph *g, const Onnx__AttributeProto *p, sal_attr *a,
+                               sal_error *err)
 {
     const char **list = sal_arena_alloc(&g->arena, (p->n_strings + 1) * sizeof *list);
     if (list == NULL)
@@ -136,7 +143,8 @@ static sal_status attr_strings(sal_graph *g, const Onnx__AttributeProto *p, sal_
     return SAL_OK;
 }
 
-static sal_status attr_floats(sal_graph *g, const Onnx__AttributeProto *p, sal_attr *a, sal_error *err)
+static sal_status attr_floats(sal_graph *g, const Onnx__AttributeProto *p, sal_attr *a,
+                              sal_error *err)
 {
     double *list = sal_arena_alloc(&g->arena, (p->n_floats + 1) * sizeof *list);
     if (list == NULL)
@@ -150,8 +158,8 @@ static sal_status attr_floats(sal_graph *g, const Onnx__AttributeProto *p, sal_a
 }
 
 /* The tensor goes through an anonymous constant, so that the graph owns it. */
-static sal_status attr_tensor(sal_graph *g, const Onnx__AttributeProto *p, sal_onnx_external *external,
-                              sal_attr *a, sal_error *err)
+static sal_status attr_tensor(sal_graph *g, const Onnx__AttributeProto *p,
+                              sal_onnx_external *external, sal_attr *a, sal_error *err)
 {
     sal_tensor t = SAL_TENSOR_INIT;
     sal_attr borrowed = {.name = a->name, .kind = SAL_ATTR_TENSOR, .tensor = &t}, *copy;
@@ -166,8 +174,8 @@ static sal_status attr_tensor(sal_graph *g, const Onnx__AttributeProto *p, sal_o
     return st;
 }
 
-static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p, sal_onnx_external *external, sal_attr *a,
-                            sal_error *err)
+static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p,
+                            sal_onnx_external *external, sal_attr *a, sal_error *err)
 {
     sal_status st = SAL_OK;
     memset(a, 0, sizeof *a);
@@ -175,8 +183,9 @@ static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p, sal_onn
     if (a->name == NULL)
         return sal_fail_nomem(err);
     if (p->ref_attr_name != NULL && p->ref_attr_name[0] != '\0')
-        return sal_fail(err, SAL_EFORMAT, "attribute '%s' refers to '%s' of a function, but stands in none",
-                        a->name, p->ref_attr_name);
+        return sal_fail(err, SAL_EFORMAT,
+                        "attribute '%s' refers to '%s' of a function, but stands in none", a->name,
+                        p->ref_attr_name);
     switch (attr_type(p)) {
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT:
         a->kind = SAL_ATTR_INT;
@@ -195,7 +204,9 @@ static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p, sal_onn
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
         a->kind = SAL_ATTR_INTS;
         a->n = p->n_ints;
-        a->ints = p->n_ints == 0 ? NULL : sal_arena_memdup(&g->arena, p->ints, p->n_ints * sizeof *p->ints);
+        a->ints = p->n_ints == 0
+                      ? NULL
+                      : sal_arena_memdup(&g->arena, p->ints, p->n_ints * sizeof *p->ints);
         st = p->n_ints > 0 && a->ints == NULL ? sal_fail_nomem(err) : SAL_OK;
         break;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
@@ -208,19 +219,22 @@ static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p, sal_onn
         st = attr_tensor(g, p, external, a, err);
         break;
     default:
-        return sal_fail(err, SAL_EUNSUPPORTED,
-                        "attribute '%s' holds a graph, a sparse tensor or a type, which is not supported", a->name);
+        return sal_fail(
+            err, SAL_EUNSUPPORTED,
+            "attribute '%s' holds a graph, a sparse tensor or a type, which is not supported",
+            a->name);
     }
     return st == SAL_OK ? attr_check_kind(a->name, a->kind, err) : st;
 }
 
-sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external, sal_attr **out,
-                          int *n, sal_error *err)
+sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external,
+                          sal_attr **out, int *n, sal_error *err)
 {
     *out = NULL;
     *n = 0;
     if (p->n_attribute > 256)
-        return sal_fail(err, SAL_EFORMAT, "%zu attributes are more than any operator has", p->n_attribute);
+        return sal_fail(err, SAL_EFORMAT, "%zu attributes are more than any operator has",
+                        p->n_attribute);
     sal_attr *list = sal_arena_alloc(&g->arena, (p->n_attribute + 1) * sizeof *list);
     if (list == NULL)
         return sal_fail_nomem(err);
@@ -242,7 +256,8 @@ sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, sal_onnx
 {
     *out = (sal_tensor)SAL_TENSOR_INIT;
     if (p->n_attribute != 1)
-        return sal_fail(err, SAL_EFORMAT, "a Constant has %zu attributes instead of one", p->n_attribute);
+        return sal_fail(err, SAL_EFORMAT, "a Constant has %zu attributes instead of one",
+                        p->n_attribute);
     const Onnx__AttributeProto *a = p->attribute[0];
     const char *name = sal_onnx_text(a->name);
     int64_t n = 0;

@@ -1,5 +1,6 @@
-/* Tensors in files beside the model. A model file comes from anywhere, so what it names must not reach out
- * of its own folder: relative names only, no "..", no symbolic link on the way, regular files only. */
+/* Tensors in files beside the model. A model file comes from anywhere, so what it names must not
+ * reach out of its own folder: relative names only, no "..", no symbolic link on the way, regular
+ * files only. */
 #define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW */
 #define _DEFAULT_SOURCE         /* MAP_NORESERVE */
 #include "format/onnx_reader.h"
@@ -75,8 +76,9 @@ static sal_status external_errno(sal_error *err, const char *location)
     char why[128];
     int code = errno;
     if (code == ELOOP)
-        return external_refuse(err, location,
-                               "it is a symbolic link or leads through one; copy the file into the model's folder");
+        return external_refuse(
+            err, location,
+            "it is a symbolic link or leads through one; copy the file into the model's folder");
     if (code == ENOTDIR)
         return external_refuse(err, location, "a part of it is no folder, or is a symbolic link");
     if (strerror_r(code, why, sizeof why) != 0)
@@ -92,7 +94,8 @@ static sal_status external_walk(const char *dir, const char *location, int *out,
     if (*s == '\0')
         return external_refuse(err, location, "the name is empty");
     if (*s == '/')
-        return external_refuse(err, location, "the path is absolute; it must be relative to the model's folder");
+        return external_refuse(err, location,
+                               "the path is absolute; it must be relative to the model's folder");
     int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
         return external_errno(err, location);
@@ -101,7 +104,8 @@ static sal_status external_walk(const char *dir, const char *location, int *out,
         bool last = s[n] == '\0';
         if (n >= sizeof part || (last && n == 0)) {
             (void)close(at);
-            return external_refuse(err, location, n == 0 ? "it names a folder" : "a part of it is too long");
+            return external_refuse(err, location,
+                                   n == 0 ? "it names a folder" : "a part of it is too long");
         }
         memcpy(part, s, n);
         part[n] = '\0';
@@ -161,8 +165,8 @@ static sal_status external_map_fd(external_file *f, int fd, sal_error *err)
     return SAL_OK;
 }
 
-static sal_status external_open(sal_onnx_external *x, const char *location, const external_file **out,
-                                sal_error *err)
+static sal_status external_open(sal_onnx_external *x, const char *location,
+                                const external_file **out, sal_error *err)
 {
     for (size_t i = x->n; i-- > 0;) { /* mostly the one used last */
         if (strcmp(x->files[i].location, location) == 0) {
@@ -171,7 +175,8 @@ static sal_status external_open(sal_onnx_external *x, const char *location, cons
         }
     }
     if (x->n >= EXTERNAL_FILES_MAX)
-        return sal_fail(err, SAL_EUNSUPPORTED, "the tensors are spread over more than %d files", EXTERNAL_FILES_MAX);
+        return sal_fail(err, SAL_EUNSUPPORTED, "the tensors are spread over more than %d files",
+                        EXTERNAL_FILES_MAX);
     sal_status st = sal_grow(&x->files, x->n + 1, &x->cap, sizeof *x->files, err);
     if (st != SAL_OK)
         return st;
@@ -207,7 +212,8 @@ static bool external_number(const char *s, uint64_t *out)
 }
 
 static sal_status external_keys(const Onnx__TensorProto *p, const char *name, const char **location,
-                                uint64_t *offset, uint64_t *length, bool *has_length, sal_error *err)
+                                uint64_t *offset, uint64_t *length, bool *has_length,
+                                sal_error *err)
 {
     *location = NULL;
     *offset = *length = 0;
@@ -219,12 +225,14 @@ static sal_status external_keys(const Onnx__TensorProto *p, const char *name, co
         if (strcmp(key, "location") == 0)
             *location = text;
         if ((is_offset || is_length) && !external_number(text, is_offset ? offset : length))
-            return sal_fail(err, SAL_EFORMAT, "tensor '%s': the %s '%s' of its external data is no number", name,
-                            key, text);
+            return sal_fail(err, SAL_EFORMAT,
+                            "tensor '%s': the %s '%s' of its external data is no number", name, key,
+                            text);
         *has_length = *has_length || is_length;
     }
     if (*location == NULL)
-        return sal_fail(err, SAL_EFORMAT, "tensor '%s' lies in another file, which is not named", name);
+        return sal_fail(err, SAL_EFORMAT, "tensor '%s' lies in another file, which is not named",
+                        name);
     return SAL_OK;
 }
 
@@ -242,12 +250,13 @@ sal_status sal_onnx_external_get(sal_onnx_external *x, const Onnx__TensorProto *
     if (st != SAL_OK)
         return sal_fail_prefix(err, st, "tensor '%s'", name);
     if (has_length && length != bytes)
-        return sal_fail_at(err, SAL_EFORMAT, offset, "tensor '%s' has %llu bytes in '%s', its shape needs %zu", name,
+        return sal_fail_at(err, SAL_EFORMAT, offset,
+                           "tensor '%s' has %llu bytes in '%s', its shape needs %zu", name,
                            (unsigned long long)length, location, bytes);
     if (offset > f->size || bytes > f->size - offset)
         return sal_fail_at(err, SAL_EFORMAT, offset,
-                           "tensor '%s' needs %zu bytes at %llu of '%s', which has %zu bytes", name, bytes,
-                           (unsigned long long)offset, location, f->size);
+                           "tensor '%s' needs %zu bytes at %llu of '%s', which has %zu bytes", name,
+                           bytes, (unsigned long long)offset, location, f->size);
     if (bytes == 0)
         return SAL_OK;
     if (offset % unit == 0 && t->dtype != SAL_BOOL) {

@@ -78,7 +78,8 @@ static sal_status nodes_report_missing(const nodes_ctx *c, size_t first)
     for (size_t i = first; i < c->p->n_node && !more; i++) {
         const Onnx__NodeProto *p = c->p->node[i];
         const char *domain = nodes_domain(p->domain);
-        bool known = nodes_is(p, "Constant") || sal_op_find(domain, sal_onnx_text(p->op_type)) != NULL;
+        bool known =
+            nodes_is(p, "Constant") || sal_op_find(domain, sal_onnx_text(p->op_type)) != NULL;
         for (size_t k = 0; k < n && !known; k++)
             known = strcmp(sal_onnx_text(seen[k]->op_type), sal_onnx_text(p->op_type)) == 0 &&
                     strcmp(nodes_domain(seen[k]->domain), domain) == 0;
@@ -88,14 +89,16 @@ static sal_status nodes_report_missing(const nodes_ctx *c, size_t first)
         if (more)
             break;
         if (n > 0)
-            SAL_TRY(sal_bytes_printf(&list, c->err, "%s%s%s%s", n == 1 ? "; also missing: " : ", ", domain,
-                                     domain[0] == '\0' ? "" : ".", sal_onnx_text(p->op_type)));
+            SAL_TRY(sal_bytes_printf(&list, c->err, "%s%s%s%s", n == 1 ? "; also missing: " : ", ",
+                                     domain, domain[0] == '\0' ? "" : ".",
+                                     sal_onnx_text(p->op_type)));
         seen[n++] = p;
     }
     const Onnx__NodeProto *p = c->p->node[first];
     const char *domain = nodes_domain(p->domain);
-    st = sal_fail(c->err, SAL_EUNSUPPORTED, "node '%.80s': the operator %.60s%s%.60s%s is not supported%s%s",
-                  nodes_label(p), domain, domain[0] == '\0' ? "" : ".", sal_onnx_text(p->op_type),
+    st = sal_fail(c->err, SAL_EUNSUPPORTED,
+                  "node '%.80s': the operator %.60s%s%.60s%s is not supported%s%s", nodes_label(p),
+                  domain, domain[0] == '\0' ? "" : ".", sal_onnx_text(p->op_type),
                   nodes_advice(c, p), list.len > 0 ? list.data : "", more ? ", ..." : "");
 done:
     sal_bytes_free(&list);
@@ -111,7 +114,8 @@ static sal_status nodes_declare(nodes_ctx *c, nodes_item *item)
     sal_tensor t = SAL_TENSOR_INIT;
     sal_status st = SAL_OK;
     if (constant && (p->n_output != 1 || p->output[0][0] == '\0'))
-        return sal_fail(c->err, SAL_EFORMAT, "a Constant has %zu outputs instead of one", p->n_output);
+        return sal_fail(c->err, SAL_EFORMAT, "a Constant has %zu outputs instead of one",
+                        p->n_output);
     item->out = sal_arena_alloc(&g->arena, (p->n_output + 1) * sizeof *item->out);
     if (item->out == NULL)
         return sal_fail_nomem(c->err);
@@ -138,7 +142,8 @@ static sal_status nodes_input(const nodes_ctx *c, const Onnx__NodeProto *p, size
     *out = sal_graph_find(c->g, p->input[i]);
     if (*out != SAL_NONE)
         return SAL_OK;
-    return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' (%.60s) reads '%.120s', which nothing in the file produces",
+    return sal_fail(c->err, SAL_EFORMAT,
+                    "node '%.120s' (%.60s) reads '%.120s', which nothing in the file produces",
                     nodes_label(p), sal_onnx_text(p->op_type), p->input[i]);
 }
 
@@ -151,14 +156,19 @@ static sal_status nodes_check_arity(const nodes_ctx *c, const sal_node *n)
     while (n_out > 0 && n->out[n_out - 1] == SAL_NONE)
         n_out--;
     if (n_in < op->min_in || (op->max_in >= 0 && n_in > op->max_in))
-        return sal_fail(c->err, SAL_EFORMAT, "%s has %d inputs; it takes %d%s%.0d", op->name, n_in, op->min_in,
-                        op->max_in == op->min_in ? "" : op->max_in < 0 ? " or more" : " to ",
+        return sal_fail(c->err, SAL_EFORMAT, "%s has %d inputs; it takes %d%s%.0d", op->name, n_in,
+                        op->min_in,
+                        op->max_in == op->min_in ? ""
+                        : op->max_in < 0         ? " or more"
+                                                 : " to ",
                         op->max_in > op->min_in ? op->max_in : 0);
     if (n_out > op->max_out && op->max_out >= 0)
-        return sal_fail(c->err, SAL_EFORMAT, "%s has %d outputs; it gives at most %d", op->name, n_out, op->max_out);
+        return sal_fail(c->err, SAL_EFORMAT, "%s has %d outputs; it gives at most %d", op->name,
+                        n_out, op->max_out);
     for (int i = 0; i < op->min_in && op->max_in >= 0; i++)
         if (n->in[i] == SAL_NONE)
-            return sal_fail(c->err, SAL_EFORMAT, "input %d of %s is left out, but it is needed", i, op->name);
+            return sal_fail(c->err, SAL_EFORMAT, "input %d of %s is left out, but it is needed", i,
+                            op->name);
     return SAL_OK;
 }
 
@@ -193,15 +203,15 @@ static sal_status nodes_append(const nodes_ctx *c, const nodes_item *item)
     if (st == SAL_OK)
         st = nodes_check_arity(c, &draft);
     if (st == SAL_OK)
-        st = sal_graph_node(g, draft.op, draft.name, draft.n_in, draft.in, draft.n_out, draft.out, draft.n_attr,
-                            draft.attr, &node, c->err);
+        st = sal_graph_node(g, draft.op, draft.name, draft.n_in, draft.in, draft.n_out, draft.out,
+                            draft.n_attr, draft.attr, &node, c->err);
     if (st != SAL_OK)
         return sal_fail_prefix(c->err, st, "node '%.120s'", nodes_label(p));
     return sal_node_infer(g, node, c->err);
 }
 
-/* Append the items in their order, but each after those it reads from (depth first, own stack). A file that
- * is sorted already keeps its order. */
+/* Append the items in their order, but each after those it reads from (depth first, own stack). A
+ * file that is sorted already keeps its order. */
 static sal_status nodes_sort(nodes_ctx *c)
 {
     size_t n = c->p->n_node, depth = 0;
@@ -233,8 +243,9 @@ static sal_status nodes_sort(nodes_ctx *c)
             if (from < 0 || c->items[from].state == 2)
                 continue;
             if (c->items[from].state == 1)
-                SAL_TRY(sal_fail(c->err, SAL_EFORMAT, "node '%.120s' (%.60s) depends on its own output",
-                                 nodes_label(c->items[from].p), sal_onnx_text(c->items[from].p->op_type)));
+                SAL_TRY(sal_fail(
+                    c->err, SAL_EFORMAT, "node '%.120s' (%.60s) depends on its own output",
+                    nodes_label(c->items[from].p), sal_onnx_text(c->items[from].p->op_type)));
             c->items[from].state = 1;
             stack[depth].item = (size_t)from;
             stack[depth++].input = 0;
@@ -256,7 +267,8 @@ static sal_status nodes_prepare(nodes_ctx *c)
         else if (c->items[i].op == NULL)
             return nodes_report_missing(c, i);
         if (p->n_input > INT32_MAX || p->n_output > INT32_MAX)
-            return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' has too many inputs or outputs", nodes_label(p));
+            return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' has too many inputs or outputs",
+                            nodes_label(p));
     }
     for (size_t i = 0; i < c->p->n_node; i++) {
         sal_status st = nodes_declare(c, &c->items[i]);
@@ -276,8 +288,9 @@ static sal_status nodes_prepare(nodes_ctx *c)
     return SAL_OK;
 }
 
-sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset, const Onnx__ModelProto *model,
-                          sal_onnx_external *external, sal_error *err)
+sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset,
+                          const Onnx__ModelProto *model, sal_onnx_external *external,
+                          sal_error *err)
 {
     nodes_ctx c = {g, p, model, opset, external, NULL, NULL, err};
     sal_status st = SAL_OK;

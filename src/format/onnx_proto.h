@@ -1,4 +1,5 @@
-/* The generated ONNX schema and the versions of ONNX that the operator table was written against. */
+/* The generated ONNX schema and the versions of ONNX that the operator table was written against.
+ */
 #ifndef SAL_ONNX_PROTO_H
 #define SAL_ONNX_PROTO_H
 

@@ -1,5 +1,6 @@
-/* ModelProto -> graph. Structure and weights take separate ways: the structure is unpacked by protobuf-c,
- * the initialisers (nearly all bytes of a real file) are found in the file and copied once. */
+/* ModelProto -> graph. Structure and weights take separate ways: the structure is unpacked by
+ * protobuf-c, the initialisers (nearly all bytes of a real file) are found in the file and copied
+ * once. */
 #define _DEFAULT_SOURCE /* madvise */
 #include "format/onnx_read.h"
 
@@ -28,16 +29,16 @@ typedef struct read_ctx {
     sal_error *err;
 } read_ctx;
 
-/* What unpacking may take: structs are larger than their bytes in the file, most of all for many small
- * messages. Real files need 3 to 10 times the bytes of their structure. */
+/* What unpacking may take: structs are larger than their bytes in the file, most of all for many
+ * small messages. Real files need 3 to 10 times the bytes of their structure. */
 static size_t read_budget(size_t bytes)
 {
     size_t small = SAL_MIN(bytes, (size_t)32 << 20);
     return ((size_t)16 << 20) + small * 24 + (bytes - small) * 3;
 }
 
-static sal_status read_unpack(ProtobufCMessage **out, const ProtobufCMessageDescriptor *type, const void *bytes,
-                              size_t n, sal_error *err)
+static sal_status read_unpack(ProtobufCMessage **out, const ProtobufCMessageDescriptor *type,
+                              const void *bytes, size_t n, sal_error *err)
 {
     static const uint8_t none = 0;
     sal_onnx_budget budget;
@@ -46,7 +47,8 @@ static sal_status read_unpack(ProtobufCMessage **out, const ProtobufCMessageDesc
     if (*out != NULL)
         return SAL_OK;
     if (budget.exceeded)
-        return sal_fail(err, SAL_EFORMAT, "the structure of the model needs more than %zu bytes of memory",
+        return sal_fail(err, SAL_EFORMAT,
+                        "the structure of the model needs more than %zu bytes of memory",
                         read_budget(n));
     if (budget.failed)
         return sal_fail_nomem(err);
@@ -79,14 +81,16 @@ static sal_status read_initialiser(read_ctx *c, sal_onnx_span span)
     sal_tensor t = SAL_TENSOR_INIT;
     sal_vid v;
     sal_status st = SAL_OK;
-    SAL_TRY(sal_onnx_wire_split(c->bytes, span, FIELD_TENSOR_RAW_DATA, &rest, &raw, &n_raw, c->err));
+    SAL_TRY(
+        sal_onnx_wire_split(c->bytes, span, FIELD_TENSOR_RAW_DATA, &rest, &raw, &n_raw, c->err));
     SAL_TRY(read_unpack(&message, &onnx__tensor_proto__descriptor, rest.data, rest.len, c->err));
     const Onnx__TensorProto *p = (const Onnx__TensorProto *)message;
     const char *name = sal_onnx_text(p->name);
     if (name[0] == '\0')
         SAL_TRY(sal_fail(c->err, SAL_EFORMAT, "an initialiser has no name"));
     sal_onnx_span data = n_raw > 0 ? raw[n_raw - 1] : (sal_onnx_span){span.at, 0};
-    SAL_TRY(sal_onnx_tensor(&t, p, n_raw > 0 ? c->bytes + data.at : NULL, data.len, c->external, c->err));
+    SAL_TRY(sal_onnx_tensor(&t, p, n_raw > 0 ? c->bytes + data.at : NULL, data.len, c->external,
+                            c->err));
     SAL_TRY(sal_graph_constant(c->g, name, &t, &v, c->err));
     read_release(c, data);
 done:
@@ -132,14 +136,16 @@ static sal_status read_input(read_ctx *c, const Onnx__ValueInfoProto *p)
     if (type->shape == NULL)
         return sal_graph_input(c->g, name, dtype, -1, NULL, &v, c->err);
     if (type->shape->n_dim > SAL_MAX_RANK)
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "input '%.200s' has %zu axes; at most %d are supported", name,
+        return sal_fail(c->err, SAL_EUNSUPPORTED,
+                        "input '%.200s' has %zu axes; at most %d are supported", name,
                         type->shape->n_dim, SAL_MAX_RANK);
     for (size_t i = 0; i < type->shape->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *d = type->shape->dim[i];
-        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value >= 0)
+        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+            d->dim_value >= 0)
             dims[i] = d->dim_value;
-        else if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && d->dim_param != NULL &&
-                 d->dim_param[0] != '\0' && d->dim_param[0] != '?')
+        else if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+                 d->dim_param != NULL && d->dim_param[0] != '\0' && d->dim_param[0] != '?')
             dims[i] = read_symbol(c->g, d->dim_param);
         else
             dims[i] = sal_dim_fresh(c->g); /* no name, or the -1 of some exporters */
@@ -153,7 +159,8 @@ static sal_status read_outputs(read_ctx *c, const Onnx__GraphProto *p)
         const char *name = sal_onnx_text(p->output[i]->name);
         sal_vid v = sal_graph_find(c->g, name);
         if (v == SAL_NONE)
-            return sal_fail(c->err, SAL_EFORMAT, "output '%.200s' is produced by nothing in the file", name);
+            return sal_fail(c->err, SAL_EFORMAT,
+                            "output '%.200s' is produced by nothing in the file", name);
         sal_status st = sal_graph_add_output(c->g, v, c->err);
         if (st != SAL_OK)
             return st;
@@ -165,10 +172,12 @@ static sal_status read_versions(read_ctx *c, const Onnx__ModelProto *m)
 {
     int64_t opset = 0;
     if (!m->has_ir_version)
-        return sal_fail(c->err, SAL_EFORMAT, "this is no ONNX model (the field ir_version is missing)");
+        return sal_fail(c->err, SAL_EFORMAT,
+                        "this is no ONNX model (the field ir_version is missing)");
     if (m->ir_version < ONNX_IR_MIN || m->ir_version > ONNX_IR_MAX)
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "IR version %" PRId64 " is not supported (%d to %d are)",
-                        m->ir_version, ONNX_IR_MIN, ONNX_IR_MAX);
+        return sal_fail(c->err, SAL_EUNSUPPORTED,
+                        "IR version %" PRId64 " is not supported (%d to %d are)", m->ir_version,
+                        ONNX_IR_MIN, ONNX_IR_MAX);
     for (size_t i = 0; i < m->n_opset_import; i++) {
         const char *domain = sal_onnx_text(m->opset_import[i]->domain);
         if (domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0)
@@ -176,7 +185,8 @@ static sal_status read_versions(read_ctx *c, const Onnx__ModelProto *m)
     }
     if (opset < ONNX_OPSET_MIN || opset > ONNX_OPSET_MAX)
         return sal_fail(c->err, SAL_EUNSUPPORTED,
-                        "operator set %" PRId64 " is not supported (%d to %d are); onnx.version_converter may help",
+                        "operator set %" PRId64
+                        " is not supported (%d to %d are); onnx.version_converter may help",
                         opset, ONNX_OPSET_MIN, ONNX_OPSET_MAX);
     c->g->opset = (int)opset;
     return SAL_OK;
@@ -184,12 +194,15 @@ static sal_status read_versions(read_ctx *c, const Onnx__ModelProto *m)
 
 static sal_status read_properties(read_ctx *c, const Onnx__ModelProto *m)
 {
-    const char *producer = sal_onnx_text(m->producer_name), *version = sal_onnx_text(m->producer_version);
-    c->g->producer = sal_arena_printf(&c->g->arena, "%s%s%s", producer, version[0] == '\0' ? "" : " ", version);
+    const char *producer = sal_onnx_text(m->producer_name),
+               *version = sal_onnx_text(m->producer_version);
+    c->g->producer =
+        sal_arena_printf(&c->g->arena, "%s%s%s", producer, version[0] == '\0' ? "" : " ", version);
     if (c->g->producer == NULL)
         return sal_fail_nomem(c->err);
     if (m->n_metadata_props > READ_META_MAX)
-        return sal_fail(c->err, SAL_EFORMAT, "%zu metadata entries are not plausible", m->n_metadata_props);
+        return sal_fail(c->err, SAL_EFORMAT, "%zu metadata entries are not plausible",
+                        m->n_metadata_props);
     for (size_t i = 0; i < m->n_metadata_props; i++) {
         sal_status st = sal_graph_set_meta(c->g, sal_onnx_text(m->metadata_props[i]->key),
                                            sal_onnx_text(m->metadata_props[i]->value), c->err);
@@ -206,7 +219,8 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     size_t n_weights = 0;
     ProtobufCMessage *message = NULL;
     sal_status st = SAL_OK;
-    SAL_TRY(sal_onnx_wire_split(c->bytes, span, FIELD_GRAPH_INITIALIZER, &rest, &weights, &n_weights, c->err));
+    SAL_TRY(sal_onnx_wire_split(c->bytes, span, FIELD_GRAPH_INITIALIZER, &rest, &weights,
+                                &n_weights, c->err));
     SAL_TRY(read_unpack(&message, &onnx__graph_proto__descriptor, rest.data, rest.len, c->err));
     sal_bytes_free(&rest);
     const Onnx__GraphProto *p = (const Onnx__GraphProto *)message;
@@ -237,8 +251,8 @@ static sal_status read_model(read_ctx *c, sal_graph **out)
     if (c->n == 0)
         return sal_fail(c->err, SAL_EFORMAT, "the file is empty");
     SAL_TRY(sal_onnx_wire_check(c->bytes, 0, c->n, &onnx__model_proto__descriptor, c->err));
-    SAL_TRY(sal_onnx_wire_split(c->bytes, (sal_onnx_span){0, c->n}, FIELD_MODEL_GRAPH, &rest, &graph, &n_graph,
-                                c->err));
+    SAL_TRY(sal_onnx_wire_split(c->bytes, (sal_onnx_span){0, c->n}, FIELD_MODEL_GRAPH, &rest,
+                                &graph, &n_graph, c->err));
     SAL_TRY(read_unpack(&message, &onnx__model_proto__descriptor, rest.data, rest.len, c->err));
     const Onnx__ModelProto *m = (const Onnx__ModelProto *)message;
     SAL_TRY(sal_graph_new(&c->g, "graph", c->err));
@@ -257,8 +271,8 @@ done:
     return st;
 }
 
-static sal_status read_all(sal_graph **out, const uint8_t *bytes, size_t n, bool mapped, const char *name,
-                           const char *dir, sal_error *err)
+static sal_status read_all(sal_graph **out, const uint8_t *bytes, size_t n, bool mapped,
+                           const char *name, const char *dir, sal_error *err)
 {
     read_ctx c = {bytes, n, mapped, NULL, NULL, err};
     sal_status st = SAL_OK;
@@ -273,8 +287,8 @@ done:
     return st == SAL_OK ? st : sal_fail_prefix(err, st, "%.200s", name);
 }
 
-sal_status sal_onnx_read_memory(sal_graph **out, const void *bytes, size_t n, const char *name, const char *dir,
-                                sal_error *err)
+sal_status sal_onnx_read_memory(sal_graph **out, const void *bytes, size_t n, const char *name,
+                                const char *dir, sal_error *err)
 {
     return read_all(out, bytes, n, false, name == NULL ? "model" : name, dir, err);
 }

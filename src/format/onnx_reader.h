@@ -15,24 +15,26 @@ void sal_onnx_external_free(sal_onnx_external *x);
 sal_status sal_onnx_external_get(sal_onnx_external *x, const Onnx__TensorProto *p, const char *name,
                                  sal_tensor *t, sal_error *err);
 
-/* Contents of a TensorProto. raw: its raw_data when that was left in the file (else NULL). external may be
- * NULL: such tensors are refused. *out must be SAL_TENSOR_INIT and is yours. */
-sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const uint8_t *raw, size_t raw_n,
-                           sal_onnx_external *external, sal_error *err);
+/* Contents of a TensorProto. raw: its raw_data when that was left in the file (else NULL). external
+ * may be NULL: such tensors are refused. *out must be SAL_TENSOR_INIT and is yours. */
+sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const uint8_t *raw,
+                           size_t raw_n, sal_onnx_external *external, sal_error *err);
 /* Element type of a code in the file. */
-sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_dtype *out, sal_error *err);
+sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_dtype *out,
+                          sal_error *err);
 
 /* Attributes of a node, in the graph's arena (tensors: registered as the graph's constants). */
-sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external, sal_attr **out,
-                          int *n, sal_error *err);
+sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external,
+                          sal_attr **out, int *n, sal_error *err);
 /* Contents of a Constant node. *out must be SAL_TENSOR_INIT and is yours. */
 sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, sal_onnx_external *external,
                              sal_error *err);
 
-/* All nodes of the graph: values, Constant nodes, order, upgrade, inference. Inputs and initialisers must
- * be in the graph already. `functions` only serve messages. */
-sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset, const Onnx__ModelProto *model,
-                          sal_onnx_external *external, sal_error *err);
+/* All nodes of the graph: values, Constant nodes, order, upgrade, inference. Inputs and
+ * initialisers must be in the graph already. `functions` only serve messages. */
+sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset,
+                          const Onnx__ModelProto *model, sal_onnx_external *external,
+                          sal_error *err);
 
 static inline const char *sal_onnx_text(const char *s)
 {

@@ -1,4 +1,5 @@
-/* TensorProto -> tensor. Contents stand in raw_data, in a field for the element type, or in another file. */
+/* TensorProto -> tensor. Contents stand in raw_data, in a field for the element type, or in another
+ * file. */
 #include "format/onnx_reader.h"
 
 #include <inttypes.h>
@@ -8,12 +9,13 @@
 #endif
 
 static const char *const tensor_other_types[] = {
-    [8] = "string",         [14] = "complex64",        [15] = "complex128",  [17] = "float8e4m3fn",
-    [18] = "float8e4m3fnuz", [19] = "float8e5m2",      [20] = "float8e5m2fnuz", [21] = "uint4",
-    [22] = "int4",          [23] = "float4e2m1",       [24] = "float8e8m0",
+    [8] = "string",          [14] = "complex64",  [15] = "complex128",     [17] = "float8e4m3fn",
+    [18] = "float8e4m3fnuz", [19] = "float8e5m2", [20] = "float8e5m2fnuz", [21] = "uint4",
+    [22] = "int4",           [23] = "float4e2m1", [24] = "float8e8m0",
 };
 
-sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_dtype *out, sal_error *err)
+sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_dtype *out,
+                          sal_error *err)
 {
     switch (code) {
 #define X(id, number, bytes, text) case number:
@@ -27,11 +29,14 @@ sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_
     default:
         break;
     }
-    const char *text = code > 0 && (size_t)code < SAL_COUNTOF(tensor_other_types) ? tensor_other_types[code] : NULL;
+    const char *text = code > 0 && (size_t)code < SAL_COUNTOF(tensor_other_types)
+                           ? tensor_other_types[code]
+                           : NULL;
     if (text != NULL)
-        return sal_fail(err, SAL_EUNSUPPORTED, "%s '%s' has element type %s, which is not supported", what, name,
-                        text);
-    return sal_fail(err, SAL_EFORMAT, "%s '%s' has the unknown element type %" PRId32, what, name, code);
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "%s '%s' has element type %s, which is not supported", what, name, text);
+    return sal_fail(err, SAL_EFORMAT, "%s '%s' has the unknown element type %" PRId32, what, name,
+                    code);
 }
 
 /* How many elements the typed field that belongs to the element type holds. */
@@ -90,23 +95,23 @@ static void tensor_take_typed(sal_tensor *t, const Onnx__TensorProto *p, size_t 
 }
 
 /* Elements and bytes of the declared shape; sizes that no file could hold are refused here. */
-static sal_status tensor_shape(sal_tensor *t, const Onnx__TensorProto *p, const char *name, size_t *count,
-                               size_t *bytes, sal_error *err)
+static sal_status tensor_shape(sal_tensor *t, const Onnx__TensorProto *p, const char *name,
+                               size_t *count, size_t *bytes, sal_error *err)
 {
     sal_status st = sal_onnx_dtype(p->data_type, "tensor", name, &t->dtype, err);
     if (st != SAL_OK)
         return st;
     if (p->n_dims > SAL_MAX_RANK)
-        return sal_fail(err, SAL_EUNSUPPORTED, "tensor '%s' has %zu axes; at most %d are supported", name,
-                        p->n_dims, SAL_MAX_RANK);
+        return sal_fail(err, SAL_EUNSUPPORTED, "tensor '%s' has %zu axes; at most %d are supported",
+                        name, p->n_dims, SAL_MAX_RANK);
     t->rank = (int32_t)p->n_dims;
     *count = 1;
     bool empty = false;
     for (size_t i = 0; i < p->n_dims; i++) {
         t->dims[i] = p->dims[i];
         if (p->dims[i] < 0)
-            return sal_fail(err, SAL_EFORMAT, "tensor '%s' has the size %" PRId64 " along axis %zu", name,
-                            p->dims[i], i);
+            return sal_fail(err, SAL_EFORMAT, "tensor '%s' has the size %" PRId64 " along axis %zu",
+                            name, p->dims[i], i);
         empty = empty || p->dims[i] == 0;
     }
     for (size_t i = 0; i < p->n_dims && !empty; i++)
@@ -114,12 +119,13 @@ static sal_status tensor_shape(sal_tensor *t, const Onnx__TensorProto *p, const 
             *count = SIZE_MAX;
     *count = empty ? 0 : *count;
     if (!sal_mul_ok(*count, sal_dtype_size(t->dtype), bytes) || *bytes > PTRDIFF_MAX)
-        return sal_fail(err, SAL_EFORMAT, "tensor '%s' declares a shape that exceeds the address space", name);
+        return sal_fail(err, SAL_EFORMAT,
+                        "tensor '%s' declares a shape that exceeds the address space", name);
     return SAL_OK;
 }
 
-sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const uint8_t *raw, size_t raw_n,
-                           sal_onnx_external *external, sal_error *err)
+sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const uint8_t *raw,
+                           size_t raw_n, sal_onnx_external *external, sal_error *err)
 {
     const char *name = sal_onnx_text(p->name);
     sal_tensor t = SAL_TENSOR_INIT;
@@ -133,8 +139,9 @@ sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const ui
 
     if (p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
         if (external == NULL)
-            return sal_fail(err, SAL_EUNSUPPORTED,
-                            "tensor '%s' lies in another file, but the model was not read from a folder", name);
+            return sal_fail(
+                err, SAL_EUNSUPPORTED,
+                "tensor '%s' lies in another file, but the model was not read from a folder", name);
         st = sal_onnx_external_get(external, p, name, &t, err);
     } else {
         if (raw == NULL && p->has_raw_data) {
@@ -143,8 +150,9 @@ sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const ui
         }
         size_t have = raw != NULL ? raw_n : tensor_typed_count(p, t.dtype);
         if (have != (raw != NULL ? bytes : count))
-            return sal_fail(err, SAL_EFORMAT, "tensor '%s' has %zu %s of data, its shape needs %zu", name, have,
-                            raw != NULL ? "bytes" : "elements", raw != NULL ? bytes : count);
+            return sal_fail(err, SAL_EFORMAT, "tensor '%s' has %zu %s of data, its shape needs %zu",
+                            name, have, raw != NULL ? "bytes" : "elements",
+                            raw != NULL ? bytes : count);
         sal_tensor shape = t; /* sal_tensor_new() clears its result first */
         st = sal_tensor_new(&t, shape.dtype, shape.rank, shape.dims, err);
         if (st == SAL_OK && bytes > 0 && raw != NULL)

@@ -5,13 +5,15 @@
 /* Messages inside messages. A real file needs 8 or so, and three more for each nested sub-graph. */
 enum { WIRE_DEPTH_MAX = 100 };
 
-static sal_status wire_varint(const uint8_t *p, size_t *pos, size_t end, uint64_t *out, sal_error *err)
+static sal_status wire_varint(const uint8_t *p, size_t *pos, size_t end, uint64_t *out,
+                              sal_error *err)
 {
     uint64_t v = 0;
     size_t at = *pos;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         if (at >= end)
-            return sal_fail_at(err, SAL_EFORMAT, at, "byte %zu: the file or message ends inside a number", at);
+            return sal_fail_at(err, SAL_EFORMAT, at,
+                               "byte %zu: the file or message ends inside a number", at);
         uint8_t byte = p[at++];
         v |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
         if ((byte & 0x80) == 0) {
@@ -23,7 +25,8 @@ static sal_status wire_varint(const uint8_t *p, size_t *pos, size_t end, uint64_
     return sal_fail_at(err, SAL_EFORMAT, *pos, "byte %zu: a number is longer than ten bytes", *pos);
 }
 
-sal_status sal_onnx_wire_next(const uint8_t *p, size_t *pos, size_t end, sal_onnx_field *f, sal_error *err)
+sal_status sal_onnx_wire_next(const uint8_t *p, size_t *pos, size_t end, sal_onnx_field *f,
+                              sal_error *err)
 {
     uint64_t tag, value;
     size_t start = *pos, at = *pos, size = 0;
@@ -31,8 +34,8 @@ sal_status sal_onnx_wire_next(const uint8_t *p, size_t *pos, size_t end, sal_onn
     if (st != SAL_OK)
         return st;
     if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
-        return sal_fail_at(err, SAL_EFORMAT, start, "byte %zu: no field can have the number %llu", start,
-                           (unsigned long long)(tag >> 3));
+        return sal_fail_at(err, SAL_EFORMAT, start, "byte %zu: no field can have the number %llu",
+                           start, (unsigned long long)(tag >> 3));
     f->id = (uint32_t)(tag >> 3);
     f->wire = (unsigned)(tag & 7);
     size_t body = at;
@@ -57,19 +60,22 @@ sal_status sal_onnx_wire_next(const uint8_t *p, size_t *pos, size_t end, sal_onn
         size = 4;
         break;
     default:
-        return sal_fail_at(err, SAL_EFORMAT, start, "byte %zu: unknown wire type %u", start, f->wire);
+        return sal_fail_at(err, SAL_EFORMAT, start, "byte %zu: unknown wire type %u", start,
+                           f->wire);
     }
     if (size > end - body)
-        return sal_fail_at(err, SAL_EFORMAT, start,
-                           "byte %zu: a field of %llu bytes reaches over the end (%zu bytes are left)", start,
-                           (unsigned long long)size, end - body);
+        return sal_fail_at(
+            err, SAL_EFORMAT, start,
+            "byte %zu: a field of %llu bytes reaches over the end (%zu bytes are left)", start,
+            (unsigned long long)size, end - body);
     f->body = (sal_onnx_span){body, size};
     f->whole = (sal_onnx_span){start, body + size - start};
     *pos = body + size;
     return SAL_OK;
 }
 
-static const ProtobufCFieldDescriptor *wire_find(const ProtobufCMessageDescriptor *type, uint32_t id)
+static const ProtobufCFieldDescriptor *wire_find(const ProtobufCMessageDescriptor *type,
+                                                 uint32_t id)
 {
     for (unsigned i = 0; i < type->n_fields; i++)
         if (type->fields[i].id == id)
@@ -98,13 +104,15 @@ static unsigned wire_type_of(ProtobufCType type)
 }
 
 /* A repeated number may also be packed: all elements in one delimited field. */
-static sal_status wire_packed(const uint8_t *p, sal_onnx_span s, unsigned wire, const char *name, sal_error *err)
+static sal_status wire_packed(const uint8_t *p, sal_onnx_span s, unsigned wire, const char *name,
+                              sal_error *err)
 {
     size_t unit = wire == 5 ? 4 : 8, at = s.at, end = s.at + s.len;
     uint64_t value;
     if (wire != 0 && s.len % unit != 0)
-        return sal_fail_at(err, SAL_EFORMAT, s.at, "byte %zu: %zu bytes in %s are no whole number of elements",
-                           s.at, s.len, name);
+        return sal_fail_at(err, SAL_EFORMAT, s.at,
+                           "byte %zu: %zu bytes in %s are no whole number of elements", s.at, s.len,
+                           name);
     while (wire == 0 && at < end) {
         sal_status st = wire_varint(p, &at, end, &value, err);
         if (st != SAL_OK)
@@ -113,13 +121,13 @@ static sal_status wire_packed(const uint8_t *p, sal_onnx_span s, unsigned wire, 
     return SAL_OK;
 }
 
-static sal_status wire_check(const uint8_t *p, size_t at, size_t end, const ProtobufCMessageDescriptor *type,
-                             int depth, sal_error *err)
+static sal_status wire_check(const uint8_t *p, size_t at, size_t end,
+                             const ProtobufCMessageDescriptor *type, int depth, sal_error *err)
 {
     uint64_t seen = 0; /* bit i: single sub-message number i of the type has occurred */
     if (depth > WIRE_DEPTH_MAX)
-        return sal_fail_at(err, SAL_EFORMAT, at, "byte %zu: messages are nested more than %d deep", at,
-                           WIRE_DEPTH_MAX);
+        return sal_fail_at(err, SAL_EFORMAT, at, "byte %zu: messages are nested more than %d deep",
+                           at, WIRE_DEPTH_MAX);
     while (at < end) {
         sal_onnx_field f;
         sal_status st = sal_onnx_wire_next(p, &at, end, &f, err);
@@ -136,16 +144,19 @@ static sal_status wire_check(const uint8_t *p, size_t at, size_t end, const Prot
             continue;
         }
         if (f.wire != want)
-            return sal_fail_at(err, SAL_EFORMAT, f.whole.at, "byte %zu: the field %s.%s has wire type %u instead of %u",
+            return sal_fail_at(err, SAL_EFORMAT, f.whole.at,
+                               "byte %zu: the field %s.%s has wire type %u instead of %u",
                                f.whole.at, type->short_name, d->name, f.wire, want);
         if (d->type == PROTOBUF_C_TYPE_STRING && memchr(p + f.body.at, 0, f.body.len) != NULL)
-            return sal_fail_at(err, SAL_EFORMAT, f.body.at, "byte %zu: the text %s.%s holds a NUL byte", f.body.at,
+            return sal_fail_at(err, SAL_EFORMAT, f.body.at,
+                               "byte %zu: the text %s.%s holds a NUL byte", f.body.at,
                                type->short_name, d->name);
         if (d->type != PROTOBUF_C_TYPE_MESSAGE)
             continue;
         uint64_t bit = (uint64_t)1 << (d - type->fields);
         if (d->label != PROTOBUF_C_LABEL_REPEATED && (seen & bit) != 0)
-            return sal_fail_at(err, SAL_EFORMAT, f.whole.at, "byte %zu: the field %s.%s occurs twice", f.whole.at,
+            return sal_fail_at(err, SAL_EFORMAT, f.whole.at,
+                               "byte %zu: the field %s.%s occurs twice", f.whole.at,
                                type->short_name, d->name);
         seen |= bit;
         st = wire_check(p, f.body.at, f.body.at + f.body.len, d->descriptor, depth + 1, err);
@@ -155,8 +166,8 @@ static sal_status wire_check(const uint8_t *p, size_t at, size_t end, const Prot
     return SAL_OK;
 }
 
-sal_status sal_onnx_wire_check(const uint8_t *p, size_t at, size_t end, const ProtobufCMessageDescriptor *type,
-                               sal_error *err)
+sal_status sal_onnx_wire_check(const uint8_t *p, size_t at, size_t end,
+                               const ProtobufCMessageDescriptor *type, sal_error *err)
 {
     return wire_check(p, at, end, type, 0, err);
 }

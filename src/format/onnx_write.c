@@ -1,5 +1,5 @@
-/* Graph -> ModelProto. The messages are built in an arena, borrow the graph's texts and weights, and are
- * packed in one go. */
+/* Graph -> ModelProto. The messages are built in an arena, borrow the graph's texts and weights,
+ * and are packed in one go. */
 #define _POSIX_C_SOURCE 200809L
 #include "format/onnx_write.h"
 
@@ -41,16 +41,16 @@ static char *write_text(const char *s)
 }
 
 /* Array of `n` pointers to fresh messages of one type. */
-#define WRITE_LIST(c, list, count, type, init)                         \
-    do {                                                               \
-        (list) = write_alloc((c), (count), sizeof *(list));            \
-        type *items_ = write_alloc((c), (count), sizeof(type));        \
-        if ((list) == NULL || items_ == NULL)                          \
-            return sal_fail_nomem((c)->err);                           \
-        for (size_t i_ = 0; i_ < (count); i_++) {                      \
-            init(&items_[i_]);                                         \
-            (list)[i_] = &items_[i_];                                  \
-        }                                                              \
+#define WRITE_LIST(c, list, count, type, init)                                                     \
+    do {                                                                                           \
+        (list) = write_alloc((c), (count), sizeof *(list));                                        \
+        type *items_ = write_alloc((c), (count), sizeof(type));                                    \
+        if ((list) == NULL || items_ == NULL)                                                      \
+            return sal_fail_nomem((c)->err);                                                       \
+        for (size_t i_ = 0; i_ < (count); i_++) {                                                  \
+            init(&items_[i_]);                                                                     \
+            (list)[i_] = &items_[i_];                                                              \
+        }                                                                                          \
     } while (0)
 
 static sal_status write_dims(write_ctx *c, const sal_tensor *t, Onnx__TensorProto *p)
@@ -147,7 +147,8 @@ static sal_status write_attr(write_ctx *c, const sal_attr *a, Onnx__AttributePro
         p->tensors = NULL;
         return write_inline(c, a->tensor, p->t);
     default:
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "attribute '%s' holds a graph, which cannot be written", a->name);
+        return sal_fail(c->err, SAL_EUNSUPPORTED,
+                        "attribute '%s' holds a graph, which cannot be written", a->name);
     }
 }
 
@@ -169,11 +170,13 @@ static sal_status write_names(write_ctx *c, const sal_vid *ids, int n, char ***o
 static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p)
 {
     if (n->op->domain != NULL && n->op->domain[0] != '\0')
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "node '%s': the operator %s is not part of ONNX; expand it first",
-                        n->name, n->op->name);
+        return sal_fail(c->err, SAL_EUNSUPPORTED,
+                        "node '%s': the operator %s is not part of ONNX; expand it first", n->name,
+                        n->op->name);
     p->name = write_text(n->name);
     p->op_type = write_text(n->op->name);
-    WRITE_LIST(c, p->attribute, (size_t)n->n_attr, Onnx__AttributeProto, onnx__attribute_proto__init);
+    WRITE_LIST(c, p->attribute, (size_t)n->n_attr, Onnx__AttributeProto,
+               onnx__attribute_proto__init);
     p->n_attribute = (size_t)n->n_attr;
     sal_status st = write_names(c, n->in, n->n_in, &p->input, &p->n_input);
     if (st == SAL_OK)
@@ -227,8 +230,8 @@ static sal_status write_value(write_ctx *c, sal_vid v, Onnx__ValueInfoProto *p)
     return SAL_OK;
 }
 
-static sal_status write_values(write_ctx *c, const sal_vid *ids, size_t n, Onnx__ValueInfoProto ***out,
-                               size_t *n_out)
+static sal_status write_values(write_ctx *c, const sal_vid *ids, size_t n,
+                               Onnx__ValueInfoProto ***out, size_t *n_out)
 {
     WRITE_LIST(c, *out, n, Onnx__ValueInfoProto, onnx__value_info_proto__init);
     *n_out = n;
@@ -245,13 +248,15 @@ static sal_status write_collect_one(write_ctx *c, sal_vid v, uint8_t *seen)
     if (v == SAL_NONE || seen[v] || sal_val(c->g, v)->constant == NULL)
         return SAL_OK;
     seen[v] = 1;
-    sal_status st = sal_grow(&c->weights, c->n_weights + 1, &c->cap_weights, sizeof *c->weights, c->err);
+    sal_status st =
+        sal_grow(&c->weights, c->n_weights + 1, &c->cap_weights, sizeof *c->weights, c->err);
     if (st == SAL_OK)
         c->weights[c->n_weights++] = v;
     return st;
 }
 
-/* Constants that anything reads. A graph input with contents is listed as input and as initialiser. */
+/* Constants that anything reads. A graph input with contents is listed as input and as initialiser.
+ */
 static sal_status write_collect(write_ctx *c)
 {
     const sal_graph *g = c->g;
@@ -344,7 +349,8 @@ static sal_status write_pack(write_ctx *c, sal_bytes *out)
         return st;
     size_t n = onnx__model_proto__get_packed_size(&m);
     if (n > INT32_MAX)
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "the model needs %zu bytes, but an ONNX file ends at 2 GB", n);
+        return sal_fail(c->err, SAL_EUNSUPPORTED,
+                        "the model needs %zu bytes, but an ONNX file ends at 2 GB", n);
     out->data = sal_malloc(n + 1);
     if (out->data == NULL)
         return sal_fail_nomem(c->err);
@@ -423,7 +429,8 @@ done:
     return st;
 }
 
-sal_status sal_onnx_write_limit(const sal_graph *g, const char *path, size_t inline_max, sal_error *err)
+sal_status sal_onnx_write_limit(const sal_graph *g, const char *path, size_t inline_max,
+                                sal_error *err)
 {
     write_ctx c;
     sal_bytes bytes = {NULL, 0, 0};
@@ -448,7 +455,8 @@ sal_status sal_onnx_write_limit(const sal_graph *g, const char *path, size_t inl
     st = write_pack(&c, &bytes);
     if (st != SAL_OK)
         SAL_TRY(sal_fail_prefix(err, st, "%s", path));
-    /* Weights first: a model without its weights would be worse than weights without their model. */
+    /* Weights first: a model without its weights would be worse than weights without their model.
+     */
     if (data_path != NULL)
         SAL_TRY(write_data(&c, data_path, err));
     SAL_TRY(sal_file_write(path, bytes.data, bytes.len, err));

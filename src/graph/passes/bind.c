@@ -38,25 +38,29 @@ static sal_status bind_learn(bind_ctx *c, const char *input, int axis, int64_t h
 {
     char text[96];
     if (now < 0)
-        return sal_fail(c->err, SAL_EINVAL, "input '%s': the size %" PRId64 " along axis %d is negative", input, now,
+        return sal_fail(c->err, SAL_EINVAL,
+                        "input '%s': the size %" PRId64 " along axis %d is negative", input, now,
                         axis);
     if (had >= 0) {
         if (had == now)
             return SAL_OK;
-        return sal_fail(c->err, SAL_ESHAPE, "input '%s' has size %" PRId64 " along axis %d, the model wants %" PRId64,
+        return sal_fail(c->err, SAL_ESHAPE,
+                        "input '%s' has size %" PRId64 " along axis %d, the model wants %" PRId64,
                         input, now, axis, had);
     }
     const sal_symbol *s = bind_symbol(c, had);
     sal_dim_text(c->g, had, text, sizeof text);
     if (now % s->coeff != 0)
         return sal_fail(c->err, SAL_ESHAPE,
-                        "input '%s' has size %" PRId64 " along axis %d, which is no multiple of %" PRId64 " (%s)",
+                        "input '%s' has size %" PRId64
+                        " along axis %d, which is no multiple of %" PRId64 " (%s)",
                         input, now, axis, s->coeff, text);
     int64_t value = now / s->coeff;
     if (c->value[s->base] >= 0 && c->value[s->base] != value)
         return sal_fail(c->err, SAL_ESHAPE,
-                        "input '%s' has size %" PRId64 " along axis %d, but %s = %" PRId64 " elsewhere", input, now,
-                        axis, c->g->symbols[s->base].name, c->value[s->base]);
+                        "input '%s' has size %" PRId64 " along axis %d, but %s = %" PRId64
+                        " elsewhere",
+                        input, now, axis, c->g->symbols[s->base].name, c->value[s->base]);
     c->value[s->base] = value;
     return SAL_OK;
 }
@@ -67,10 +71,12 @@ static int64_t bind_dim(const bind_ctx *c, int64_t d)
     if (d >= 0 || (size_t)(-1 - d) >= c->n)
         return d;
     const sal_symbol *s = bind_symbol(c, d);
-    return c->value[s->base] >= 0 && !__builtin_mul_overflow(s->coeff, c->value[s->base], &r) ? r : d;
+    return c->value[s->base] >= 0 && !__builtin_mul_overflow(s->coeff, c->value[s->base], &r) ? r
+                                                                                              : d;
 }
 
-/* Put the known symbols into the inputs; what nodes make of them is inferred anew, without old results. */
+/* Put the known symbols into the inputs; what nodes make of them is inferred anew, without old
+ * results. */
 static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
 {
     sal_graph *g = c->g;
@@ -84,8 +90,8 @@ static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
         for (int k = 0; k < v->rank; k++)
             v->dims[k] = bind_dim(c, v->dims[k]);
         if (complete && !sal_value_is_static(v))
-            SAL_TRY(sal_fail(c->err, SAL_ESHAPE, "input '%s' is %s: its shape must be given", v->name,
-                             sal_value_text(g, g->inputs[i], text, sizeof text)));
+            SAL_TRY(sal_fail(c->err, SAL_ESHAPE, "input '%s' is %s: its shape must be given",
+                             v->name, sal_value_text(g, g->inputs[i], text, sizeof text)));
     }
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
@@ -104,11 +110,13 @@ static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
         r.changed = r.changed || folded;
         for (int k = 0; k < n->n_in; k++)
             open = open || (n->in[k] != SAL_NONE && !sal_value_is_static(sal_val(g, n->in[k])));
-        for (int k = 0; k < n->n_out && complete && !open && (n->op->flags & SAL_OP_DATA_SHAPE) == 0; k++)
+        for (int k = 0;
+             k < n->n_out && complete && !open && (n->op->flags & SAL_OP_DATA_SHAPE) == 0; k++)
             if (n->out[k] != SAL_NONE && !sal_value_is_static(sal_val(g, n->out[k])))
-                SAL_TRY(sal_fail(c->err, SAL_ESHAPE,
-                                 "node '%s' (%s): the shape of its output is %s even for concrete inputs", n->name,
-                                 n->op->name, sal_value_text(g, n->out[k], text, sizeof text)));
+                SAL_TRY(sal_fail(
+                    c->err, SAL_ESHAPE,
+                    "node '%s' (%s): the shape of its output is %s even for concrete inputs",
+                    n->name, n->op->name, sal_value_text(g, n->out[k], text, sizeof text)));
     }
 done:
     return sal_rewrite_end(&r, st);
@@ -127,8 +135,8 @@ static sal_status bind_end(bind_ctx *c, sal_graph **out, sal_status st)
     return st;
 }
 
-sal_status sal_graph_bind(sal_graph **out, const sal_graph *g, int n, const sal_bound *inputs, const sal_fold *how,
-                          sal_error *err)
+sal_status sal_graph_bind(sal_graph **out, const sal_graph *g, int n, const sal_bound *inputs,
+                          const sal_fold *how, sal_error *err)
 {
     bind_ctx c;
     sal_status st = SAL_OK;
@@ -136,11 +144,14 @@ sal_status sal_graph_bind(sal_graph **out, const sal_graph *g, int n, const sal_
     SAL_TRY(bind_begin(&c, g, err));
     for (int i = 0; i < n; i++) {
         const sal_bound *b = &inputs[i];
-        if (b->input < 0 || (size_t)b->input >= g->n_inputs || b->rank < 0 || b->rank > SAL_MAX_RANK)
-            SAL_TRY(sal_fail(err, SAL_EINVAL, "there is no input %d (or no rank %d)", b->input, b->rank));
+        if (b->input < 0 || (size_t)b->input >= g->n_inputs || b->rank < 0 ||
+            b->rank > SAL_MAX_RANK)
+            SAL_TRY(sal_fail(err, SAL_EINVAL, "there is no input %d (or no rank %d)", b->input,
+                             b->rank));
         sal_value *v = sal_val(c.g, c.g->inputs[b->input]);
         if (v->rank >= 0 && v->rank != b->rank)
-            SAL_TRY(sal_fail(err, SAL_ESHAPE, "input '%s' has %d axes, %d were given", v->name, v->rank, b->rank));
+            SAL_TRY(sal_fail(err, SAL_ESHAPE, "input '%s' has %d axes, %d were given", v->name,
+                             v->rank, b->rank));
         for (int k = 0; k < b->rank; k++) {
             SAL_TRY(bind_learn(&c, v->name, k, v->rank < 0 ? b->dims[k] : v->dims[k], b->dims[k]));
             if (v->rank < 0)
@@ -153,8 +164,9 @@ done:
     return bind_end(&c, out, st);
 }
 
-sal_status sal_graph_bind_symbols(sal_graph **out, const sal_graph *g, int n, const sal_bound_symbol *symbols,
-                                  const sal_fold *how, sal_error *err)
+sal_status sal_graph_bind_symbols(sal_graph **out, const sal_graph *g, int n,
+                                  const sal_bound_symbol *symbols, const sal_fold *how,
+                                  sal_error *err)
 {
     bind_ctx c;
     sal_status st = SAL_OK;
@@ -162,10 +174,12 @@ sal_status sal_graph_bind_symbols(sal_graph **out, const sal_graph *g, int n, co
     SAL_TRY(bind_begin(&c, g, err));
     for (int i = 0; i < n; i++) {
         size_t k = 0;
-        while (k < c.n && (c.g->symbols[k].base != (int32_t)k || strcmp(c.g->symbols[k].name, symbols[i].name) != 0))
+        while (k < c.n && (c.g->symbols[k].base != (int32_t)k ||
+                           strcmp(c.g->symbols[k].name, symbols[i].name) != 0))
             k++;
         if (k == c.n || symbols[i].value < 0)
-            SAL_TRY(sal_fail(err, SAL_EINVAL, "the model has no dimension '%s' that could be %" PRId64,
+            SAL_TRY(sal_fail(err, SAL_EINVAL,
+                             "the model has no dimension '%s' that could be %" PRId64,
                              symbols[i].name, symbols[i].value));
         c.value[k] = symbols[i].value;
     }
@@ -174,7 +188,8 @@ done:
     return bind_end(&c, out, st);
 }
 
-sal_status sal_graph_extract(sal_graph **out, const sal_graph *g, int n, const sal_vid *outputs, sal_error *err)
+sal_status sal_graph_extract(sal_graph **out, const sal_graph *g, int n, const sal_vid *outputs,
+                             sal_error *err)
 {
     sal_graph *c = NULL;
     sal_status st = SAL_OK;

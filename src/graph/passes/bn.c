@@ -1,5 +1,6 @@
-/* y = s * conv(x, W, b) + t with constants s, t per output channel becomes conv(x, s W, s b + t). The scale and
- * shift may be a BatchNormalization, or Mul, Div, Add, Sub by a constant that varies along the channels only. */
+/* y = s * conv(x, W, b) + t with constants s, t per output channel becomes conv(x, s W, s b + t).
+ * The scale and shift may be a BatchNormalization, or Mul, Div, Add, Sub by a constant that varies
+ * along the channels only. */
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
@@ -12,7 +13,8 @@ typedef struct bn_affine {
 } bn_affine;
 
 /* Which constant holds weights and how its output channels lie: element (a, m, b) of a view
- * [outer, channels, inner] belongs to channel m, for ConvTranspose to channel m + channels * (a / group_rows). */
+ * [outer, channels, inner] belongs to channel m, for ConvTranspose to channel m + channels * (a /
+ * group_rows). */
 typedef struct bn_target {
     const sal_node *node;
     const sal_tensor *weight, *bias; /* bias may be NULL */
@@ -42,16 +44,19 @@ static bool bn_find_target(const sal_rewrite *r, sal_vid v, bn_target *t)
     const sal_node *n = sal_rewrite_producer(r, v, NULL);
     if (n == NULL || !sal_rewrite_single(r, v) || n->n_in < 2)
         return false;
-    bool conv = sal_node_is(n, "Conv"), transposed = sal_node_is(n, "ConvTranspose"), gemm = sal_node_is(n, "Gemm");
+    bool conv = sal_node_is(n, "Conv"), transposed = sal_node_is(n, "ConvTranspose"),
+         gemm = sal_node_is(n, "Gemm");
     sal_vid wv = sal_rewrite_now(r, n->in[1]), bv = sal_rewrite_now(r, sal_node_in(n, 2));
     const sal_tensor *w = sal_value_constant(r->g, wv), *b = sal_value_constant(r->g, bv);
-    if ((!conv && !transposed && !gemm) || w == NULL || !bn_float(w->dtype) || w->rank < 2 || r->uses[wv] != 1 ||
-        r->is_out[wv] || (bv != SAL_NONE && b == NULL) || sal_tensor_count(w) == 0)
+    if ((!conv && !transposed && !gemm) || w == NULL || !bn_float(w->dtype) || w->rank < 2 ||
+        r->uses[wv] != 1 || r->is_out[wv] || (bv != SAL_NONE && b == NULL) ||
+        sal_tensor_count(w) == 0)
         return false;
     *t = (bn_target){.node = n, .weight = w, .bias = b, .outer = 1, .inner = 1, .group_rows = 1};
     if (gemm) {
         bool rows = sal_node_int(n, "transB", 0) != 0;
-        if (w->rank != 2 || (b != NULL && sal_node_float(n, "beta", 1) != 1) || sal_node_float(n, "alpha", 1) != 1)
+        if (w->rank != 2 || (b != NULL && sal_node_float(n, "beta", 1) != 1) ||
+            sal_node_float(n, "alpha", 1) != 1)
             return false;
         t->channels = w->dims[rows ? 0 : 1];
         t->outer = rows ? 1 : w->dims[0];
@@ -102,8 +107,8 @@ static bool bn_from_binary(const sal_graph *g, const sal_node *n, int xi, bn_aff
 {
     const sal_tensor *c = sal_value_constant(g, n->in[1 - xi]);
     int rank = sal_val(g, n->out[0])->rank;
-    bool mul = sal_node_is(n, "Mul"), div = sal_node_is(n, "Div") && xi == 0, add = sal_node_is(n, "Add"),
-         sub = sal_node_is(n, "Sub") && xi == 0;
+    bool mul = sal_node_is(n, "Mul"), div = sal_node_is(n, "Div") && xi == 0,
+         add = sal_node_is(n, "Add"), sub = sal_node_is(n, "Sub") && xi == 0;
     if ((!mul && !div && !add && !sub) || rank < 2 || rank != sal_val(g, n->in[xi])->rank ||
         !bn_channel_constant(c, rank, a->n))
         return false;
@@ -150,10 +155,12 @@ static sal_status bn_bias(sal_rewrite *r, const bn_target *t, const bn_affine *a
     return st;
 }
 
-/* Replace the convolution and what follows by one convolution of the same operator and attributes. */
-static sal_status bn_fold(sal_rewrite *r, const bn_target *t, const sal_node *after, const bn_affine *a)
+/* Replace the convolution and what follows by one convolution of the same operator and attributes.
+ */
+static sal_status bn_fold(sal_rewrite *r, const bn_target *t, const sal_node *after,
+                          const bn_affine *a)
 {
-    sal_vid in[3] = {t->node->in[0], SAL_NONE, SAL_NONE}, out;
+    sal_vid in[3] = {t->node->in[0], SAL_NONE, SAL_NONE};
     bool scaled = false;
     sal_status st = SAL_OK;
     for (int64_t i = 0; i < a->n; i++) {
@@ -165,11 +172,9 @@ static sal_status bn_fold(sal_rewrite *r, const bn_target *t, const sal_node *af
     if (scaled)
         SAL_TRY(bn_weights(r, t, a, &in[1]));
     SAL_TRY(bn_bias(r, t, a, &in[2]));
-    SAL_TRY(sal_rewrite_node(r, t->node->op->name, t->node->name, 3, in, t->node->n_attr, t->node->attr, &out));
-    if (sal_rewrite_replace(r, after->out[0], out)) {
-        sal_rewrite_kill(r, after);
-        sal_rewrite_kill(r, t->node);
-    }
+    SAL_TRY(sal_rewrite_supplant(r, after, t->node->op->name, t->node->name, 3, in, t->node->n_attr,
+                                 t->node->attr));
+    sal_rewrite_kill(r, t->node);
 done:
     return st;
 }
@@ -205,12 +210,11 @@ sal_status sal_pass_bn(sal_graph *g, sal_error *err)
     sal_rewrite r;
     sal_status st = SAL_OK;
     SAL_TRY(sal_rewrite_begin(&r, g, err));
-    /* The nodes appended on the way come after n; their followers find them through the replacements. */
     size_t n = g->n_nodes;
     for (size_t i = 0; i < n; i++)
-        if (!r.dead[i] && (sal_node_is(g->nodes[i], "BatchNormalization") || sal_node_is(g->nodes[i], "Mul") ||
-                           sal_node_is(g->nodes[i], "Div") || sal_node_is(g->nodes[i], "Add") ||
-                           sal_node_is(g->nodes[i], "Sub")))
+        if (!r.dead[i] && (sal_node_is(g->nodes[i], "BatchNormalization") ||
+                           sal_node_is(g->nodes[i], "Mul") || sal_node_is(g->nodes[i], "Div") ||
+                           sal_node_is(g->nodes[i], "Add") || sal_node_is(g->nodes[i], "Sub")))
             SAL_TRY(bn_node(&r, g->nodes[i]));
 done:
     return sal_rewrite_end(&r, st);

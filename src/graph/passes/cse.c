@@ -1,9 +1,10 @@
-/* Common subexpressions: of equal nodes (operator, inputs, attributes) the first stays; equal small constants
- * become one. */
+/* Common subexpressions: of equal nodes (operator, inputs, attributes) the first stays; equal small
+ * constants become one. */
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
-/* Larger constants are weights; two equal ones are the same initialiser already, and hashing them costs time. */
+/* Larger constants are weights; two equal ones are the same initialiser already, and hashing them
+ * costs time. */
 enum { CSE_CONSTANT_MAX = 1 << 16 };
 
 /* Open addressing; an entry is an index + 1, 0 is free. */
@@ -121,7 +122,8 @@ static uint64_t cse_node_hash(const sal_rewrite *r, const sal_node *n)
     return h;
 }
 
-/* Equal when the same is wanted from both: an output that one of them omits is not there to be read. */
+/* Equal when the same is wanted from both: an output that one of them omits is not there to be
+ * read. */
 static bool cse_node_equal(const sal_rewrite *r, const sal_node *a, const sal_node *b)
 {
     if (a->op != b->op || a->n_in != b->n_in || a->n_attr != b->n_attr || a->n_out != b->n_out)
@@ -140,7 +142,8 @@ static bool cse_node_equal(const sal_rewrite *r, const sal_node *a, const sal_no
 
 static bool cse_random(const sal_node *n)
 {
-    return strncmp(n->op->name, "Random", 6) == 0 || sal_node_is(n, "Bernoulli") || sal_node_is(n, "Multinomial") ||
+    return strncmp(n->op->name, "Random", 6) == 0 || sal_node_is(n, "Bernoulli") ||
+           sal_node_is(n, "Multinomial") ||
            (sal_node_is(n, "Dropout") && sal_node_in(n, 2) != SAL_NONE);
 }
 
@@ -148,7 +151,8 @@ static bool cse_random(const sal_node *n)
 static void cse_merge(sal_rewrite *r, const sal_node *n, const sal_node *first)
 {
     for (int k = 0; k < n->n_out; k++)
-        if (n->out[k] != SAL_NONE && r->is_out[n->out[k]] && (n->n_out > 1 || r->is_out[first->out[k]]))
+        if (n->out[k] != SAL_NONE && r->is_out[n->out[k]] &&
+            (n->n_out > 1 || r->is_out[first->out[k]]))
             return;
     for (int k = 0; k < n->n_out; k++)
         if (n->out[k] != SAL_NONE)

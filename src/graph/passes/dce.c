@@ -2,7 +2,8 @@
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
-/* Mark what is needed, from the last node to the first: order is topological, one sweep is enough. */
+/* Mark what is needed, from the last node to the first: order is topological, one sweep is enough.
+ */
 static void dce_mark(const sal_graph *g, uint8_t *value, uint8_t *dead)
 {
     for (size_t i = 0; i < g->n_outputs; i++)
@@ -19,13 +20,14 @@ static void dce_mark(const sal_graph *g, uint8_t *value, uint8_t *dead)
     }
 }
 
-/* Optional outputs that nobody reads are not asked for any more. A list of outputs of any length (Split) has
- * no optional ones. */
+/* Optional outputs that nobody reads are not asked for any more. A list of outputs of any length
+ * (Split) has no optional ones. */
 static void dce_outputs(sal_graph *g, const uint8_t *value)
 {
     for (size_t i = 0; i < g->n_nodes; i++) {
         sal_node *n = g->nodes[i];
-        for (int k = SAL_MAX(n->op->min_out, 1); n->op->max_out >= 0 && n->op->max_out <= 8 && k < n->n_out; k++) {
+        for (int k = SAL_MAX(n->op->min_out, 1);
+             n->op->max_out >= 0 && n->op->max_out <= 8 && k < n->n_out; k++) {
             if (n->out[k] == SAL_NONE || value[n->out[k]])
                 continue;
             sal_val(g, n->out[k])->producer = -1;

@@ -1,11 +1,13 @@
-/* Constant folding: a node whose inputs are all constant becomes a constant. Shape arithmetic counts as constant
- * as soon as inference knows its numbers, even where the tensor it starts from is not. */
+/* Constant folding: a node whose inputs are all constant becomes a constant. Shape arithmetic
+ * counts as constant as soon as inference knows its numbers, even where the tensor it starts from
+ * is not. */
 #include "graph/passes/fold.h"
 
 enum { FOLD_OUTPUTS_MAX = 64 };
 
-/* Work of slow reference evaluation that is still worth while: a product of two large weights would take
- * minutes. Estimated as (elements in) x (elements out), which is exact for one row of a matrix product. */
+/* Work of slow reference evaluation that is still worth while: a product of two large weights would
+ * take minutes. Estimated as (elements in) x (elements out), which is exact for one row of a matrix
+ * product. */
 static const double fold_work_max = 6.9e10; /* 2^36 */
 
 /* Numbers that inference already has. Known numbers are integers >= 0; symbols are negative. */
@@ -15,7 +17,8 @@ static sal_status fold_known(sal_graph *g, sal_vid v, bool *done, sal_error *err
     sal_tensor t = SAL_TENSOR_INIT;
     int64_t dims[1] = {x->known_n};
     *done = false;
-    if (x->known == NULL || x->rank < 0 || x->rank > 1 || (x->dtype != SAL_I64 && x->dtype != SAL_I32))
+    if (x->known == NULL || x->rank < 0 || x->rank > 1 ||
+        (x->dtype != SAL_I64 && x->dtype != SAL_I32))
         return SAL_OK;
     if (x->rank == 0 ? x->known_n != 1 : x->dims[0] != x->known_n)
         return SAL_OK;
@@ -36,7 +39,8 @@ static sal_status fold_known(sal_graph *g, sal_vid v, bool *done, sal_error *err
     return st;
 }
 
-/* May the node be computed: inputs constant, sizes within the limits? *grow: bytes beyond its inputs' size. */
+/* May the node be computed: inputs constant, sizes within the limits? *grow: bytes beyond its
+ * inputs' size. */
 static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *how, size_t *grow)
 {
     double in = 0, out = 0;
@@ -59,7 +63,8 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
         int64_t count = sal_value_count(v);
         size_t bytes;
         if (count < 0 && (n->op->flags & SAL_OP_DATA_SHAPE) != 0)
-            count = (int64_t)in * (v->rank > 0 ? v->rank : 1); /* NonZero: at most rank numbers an element */
+            count = (int64_t)in *
+                    (v->rank > 0 ? v->rank : 1); /* NonZero: at most rank numbers an element */
         if (count < 0 || !sal_mul_ok((size_t)count, sal_dtype_size(v->dtype), &bytes) ||
             !sal_add_ok(out_bytes, bytes, &out_bytes))
             return false;
@@ -68,11 +73,12 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
     *grow = out_bytes > in_bytes ? out_bytes - in_bytes : 0;
     if (out_bytes > PTRDIFF_MAX || *grow > how->grow_max)
         return false;
-    return (n->op->flags & (SAL_OP_ELEMENTWISE | SAL_OP_MOVE | SAL_OP_VIEW)) != 0 || in * out <= fold_work_max;
+    return (n->op->flags & (SAL_OP_ELEMENTWISE | SAL_OP_MOVE | SAL_OP_VIEW)) != 0 ||
+           in * out <= fold_work_max;
 }
 
-sal_status sal_fold_node(sal_graph *g, const sal_node *n, const sal_fold *how, size_t *grown, bool *folded,
-                         sal_error *err)
+sal_status sal_fold_node(sal_graph *g, const sal_node *n, const sal_fold *how, size_t *grown,
+                         bool *folded, sal_error *err)
 {
     const sal_tensor *one[16], **in = one;
     sal_tensor results[FOLD_OUTPUTS_MAX], *out[FOLD_OUTPUTS_MAX];
@@ -89,7 +95,8 @@ sal_status sal_fold_node(sal_graph *g, const sal_node *n, const sal_fold *how, s
         all = all && done;
     }
     *folded = all;
-    if (all || how->eval == NULL || !fold_allowed(g, n, how, &grow) || grow > how->grow_total - *grown)
+    if (all || how->eval == NULL || !fold_allowed(g, n, how, &grow) ||
+        grow > how->grow_total - *grown)
         return SAL_OK;
     for (int k = 0; k < n->n_out; k++) {
         results[k] = (sal_tensor)SAL_TENSOR_INIT;

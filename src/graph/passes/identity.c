@@ -1,5 +1,5 @@
-/* Nodes that give back their input: Identity, Dropout outside of training, Cast to the same type, moves that
- * move nothing, x * 1. Chains: Transpose of Transpose, Reshape of Reshape. */
+/* Nodes that give back their input: Identity, Dropout outside of training, Cast to the same type,
+ * moves that move nothing, x * 1. Chains: Transpose of Transpose, Reshape of Reshape. */
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
@@ -15,13 +15,14 @@ static bool identity_applies(const sal_rewrite *r, const sal_node *n)
         return true;
     if (sal_node_is(n, "Dropout"))
         return sal_node_out(n, 1) == SAL_NONE &&
-               (sal_node_in(n, 2) == SAL_NONE || (sal_value_number(g, n->in[2], &number) && number == 0));
+               (sal_node_in(n, 2) == SAL_NONE ||
+                (sal_value_number(g, n->in[2], &number) && number == 0));
     if (in->dtype != sal_val(g, y)->dtype || in->dtype == SAL_DT_NONE)
         return false;
     if (sal_node_is(n, "Cast") || sal_node_is(n, "CastLike"))
         return true;
-    if ((sal_node_is(n, "Sum") || sal_node_is(n, "Max") || sal_node_is(n, "Min") || sal_node_is(n, "Mean") ||
-         sal_node_is(n, "Concat")) &&
+    if ((sal_node_is(n, "Sum") || sal_node_is(n, "Max") || sal_node_is(n, "Min") ||
+         sal_node_is(n, "Mean") || sal_node_is(n, "Concat")) &&
         n->n_in == 1)
         return true;
     if (!sal_value_same_shape(g, x, y))
@@ -44,8 +45,11 @@ static bool identity_applies(const sal_rewrite *r, const sal_node *n)
         return same;
     }
     if (sal_node_is(n, "Slice") && sal_value_is_static(in)) {
-        /* The same length along every axis: nothing was cut off, unless the direction was turned. */
-        int count = sal_node_in(n, 4) == SAL_NONE ? 0 : sal_value_integers(g, n->in[4], v, (int)SAL_COUNTOF(v));
+        /* The same length along every axis: nothing was cut off, unless the direction was turned.
+         */
+        int count = sal_node_in(n, 4) == SAL_NONE
+                        ? 0
+                        : sal_value_integers(g, n->in[4], v, (int)SAL_COUNTOF(v));
         bool same = count >= 0;
         for (int i = 0; i < count; i++)
             same = same && v[i] > 0;
@@ -91,7 +95,8 @@ static sal_status identity_transpose(sal_rewrite *r, sal_node *n)
     return SAL_OK;
 }
 
-/* Reshape(any view of x, shape) = Reshape(x, shape), unless the shape copies a length from its input (0). */
+/* Reshape(any view of x, shape) = Reshape(x, shape), unless the shape copies a length from its
+ * input (0). */
 static void identity_reshape(sal_rewrite *r, sal_node *n)
 {
     int64_t shape[SAL_MAX_RANK];

@@ -5,7 +5,8 @@ static const sal_pass passes_list[] = {
     {"dce", "drop what no output needs", sal_pass_dce},
     {"identity", "drop nodes that change nothing", sal_pass_identity},
     {"cse", "compute equal things once", sal_pass_cse},
-    {"recognise", "find written-out Gelu, LayerNormalization, Swish, HardSwish", sal_pass_recognise},
+    {"recognise", "find written-out Gelu, LayerNormalization, Swish, HardSwish",
+     sal_pass_recognise},
     {"bn", "fold scales and shifts into the convolution before", sal_pass_bn},
 };
 
@@ -19,7 +20,8 @@ const sal_pass *sal_pass_at(size_t i)
     return i < SAL_COUNTOF(passes_list) ? &passes_list[i] : NULL;
 }
 
-/* Folding uncovers identities, identities uncover equal nodes; a second round finds little and costs little. */
+/* Folding uncovers identities, identities uncover equal nodes; a second round finds little and
+ * costs little. */
 sal_status sal_pass_all(sal_graph *g, const sal_fold *how, sal_error *err)
 {
     sal_status st = SAL_OK;

@@ -1,6 +1,7 @@
-/* Operators that older exporters wrote out in simpler ones, found again: kernels and derivatives of the whole
- * are faster and more exact than those of the pieces. Every pattern is matched from its last node backwards; the
- * pieces stay when something else reads them and are dropped by dead code elimination otherwise. */
+/* Operators that older exporters wrote out in simpler ones, found again: kernels and derivatives of
+ * the whole are faster and more exact than those of the pieces. Every pattern is matched from its
+ * last node backwards; the pieces stay when something else reads them and are dropped by dead code
+ * elimination otherwise. */
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
@@ -13,8 +14,8 @@ static bool recognise_near(double a, double b)
 }
 
 /* ---- products ----
- * A product of several factors has many orders: (x * 0.5) * y, x * (0.5 * y), (x * y) / 2. All are brought to
- * one form: a number and a list of other factors. */
+ * A product of several factors has many orders: (x * 0.5) * y, x * (0.5 * y), (x * y) / 2. All are
+ * brought to one form: a number and a list of other factors. */
 
 enum { PRODUCT_MAX = 6 };
 
@@ -24,7 +25,8 @@ typedef struct recognise_product {
     int n;
 } recognise_product;
 
-static bool recognise_collect(const sal_rewrite *r, sal_vid v, bool root, int depth, recognise_product *p)
+static bool recognise_collect(const sal_rewrite *r, sal_vid v, bool root, int depth,
+                              recognise_product *p)
 {
     double c;
     v = sal_rewrite_now(r, v);
@@ -33,11 +35,13 @@ static bool recognise_collect(const sal_rewrite *r, sal_vid v, bool root, int de
         return true;
     }
     const sal_node *n = sal_rewrite_producer(r, v, NULL);
-    bool open = n != NULL && (root || sal_rewrite_single(r, v)) && depth < PRODUCT_MAX && n->n_in == 2;
+    bool open =
+        n != NULL && (root || sal_rewrite_single(r, v)) && depth < PRODUCT_MAX && n->n_in == 2;
     if (open && sal_node_is(n, "Mul"))
         return recognise_collect(r, n->in[0], false, depth + 1, p) &&
                recognise_collect(r, n->in[1], false, depth + 1, p);
-    if (open && sal_node_is(n, "Div") && sal_value_number(r->g, sal_rewrite_now(r, n->in[1]), &c) && c != 0) {
+    if (open && sal_node_is(n, "Div") && sal_value_number(r->g, sal_rewrite_now(r, n->in[1]), &c) &&
+        c != 0) {
         p->number /= c;
         return recognise_collect(r, n->in[0], false, depth + 1, p);
     }
@@ -60,7 +64,8 @@ static bool recognise_plus(const sal_rewrite *r, sal_vid v, double c, sal_vid *u
     double number;
     const sal_node *n = sal_rewrite_producer(r, v, "Add");
     for (int k = 0; n != NULL && k < 2; k++) {
-        if (sal_value_number(r->g, sal_rewrite_now(r, n->in[k]), &number) && recognise_near(number, c)) {
+        if (sal_value_number(r->g, sal_rewrite_now(r, n->in[k]), &number) &&
+            recognise_near(number, c)) {
             *u = sal_rewrite_now(r, n->in[1 - k]);
             return true;
         }
@@ -76,9 +81,11 @@ static bool recognise_cubic(const sal_rewrite *r, sal_vid v, sal_vid x, bool inn
     double e;
     for (int side = 0; n != NULL && side < 2; side++) {
         double one;
-        bool rest = inner ? sal_value_number(r->g, sal_rewrite_now(r, n->in[side]), &one) && recognise_near(one, 1)
+        bool rest = inner ? sal_value_number(r->g, sal_rewrite_now(r, n->in[side]), &one) &&
+                                recognise_near(one, 1)
                           : sal_rewrite_now(r, n->in[side]) == x;
-        if (!rest || !recognise_product_of(r, n->in[1 - side], &p) || !recognise_near(p.number, 0.044715))
+        if (!rest || !recognise_product_of(r, n->in[1 - side], &p) ||
+            !recognise_near(p.number, 0.044715))
             continue;
         int power = 0;
         bool only_x = true;
@@ -87,7 +94,8 @@ static bool recognise_cubic(const sal_rewrite *r, sal_vid v, sal_vid x, bool inn
             if (p.factor[i] == x)
                 power++;
             else if (pow != NULL && sal_rewrite_now(r, pow->in[0]) == x &&
-                     sal_value_number(r->g, sal_rewrite_now(r, pow->in[1]), &e) && (e == 2 || e == 3))
+                     sal_value_number(r->g, sal_rewrite_now(r, pow->in[1]), &e) &&
+                     (e == 2 || e == 3))
                 power += (int)e;
             else
                 only_x = false;
@@ -115,7 +123,7 @@ static bool recognise_gelu_tanh(const sal_rewrite *r, sal_vid v, sal_vid x)
 static sal_status recognise_gelu(sal_rewrite *r, const sal_node *n)
 {
     recognise_product p, q;
-    sal_vid inner, x = SAL_NONE, out;
+    sal_vid inner, x = SAL_NONE;
     const char *approximate = NULL;
     if (!recognise_product_of(r, n->out[0], &p) || p.n != 2 || !recognise_near(p.number, 0.5))
         return SAL_OK;
@@ -126,8 +134,8 @@ static sal_status recognise_gelu(sal_rewrite *r, const sal_node *n)
         const sal_node *f = sal_rewrite_producer(r, inner, NULL);
         if (f == NULL)
             continue;
-        if (sal_node_is(f, "Erf") && recognise_product_of(r, f->in[0], &q) && q.n == 1 && q.factor[0] == x &&
-            recognise_near(q.number, 0.7071067811865476))
+        if (sal_node_is(f, "Erf") && recognise_product_of(r, f->in[0], &q) && q.n == 1 &&
+            q.factor[0] == x && recognise_near(q.number, 0.7071067811865476))
             approximate = "none";
         else if (sal_node_is(f, "Tanh") && recognise_gelu_tanh(r, f->in[0], x))
             approximate = "tanh";
@@ -135,16 +143,12 @@ static sal_status recognise_gelu(sal_rewrite *r, const sal_node *n)
     if (approximate == NULL || sal_op_find(SAL_DOMAIN_ONNX, "Gelu") == NULL)
         return SAL_OK;
     sal_attr attr[] = {SAL_AS("approximate", approximate)};
-    sal_status st = sal_rewrite_node(r, "Gelu", "gelu", 1, &x, 1, attr, &out);
-    if (st == SAL_OK && sal_rewrite_replace(r, n->out[0], out))
-        sal_rewrite_kill(r, n);
-    return st;
+    return sal_rewrite_supplant(r, n, "Gelu", n->name, 1, &x, 1, attr);
 }
 
 /* x sigmoid(x) and x hardsigmoid(x). */
 static sal_status recognise_swish(sal_rewrite *r, const sal_node *n)
 {
-    sal_vid out;
     double alpha = 1;
     for (int k = 0; k < 2; k++) {
         sal_vid x = sal_rewrite_now(r, n->in[k]);
@@ -153,7 +157,8 @@ static sal_status recognise_swish(sal_rewrite *r, const sal_node *n)
         if (f == NULL || x == SAL_NONE)
             continue;
         recognise_product p;
-        if (sal_node_is(f, "Sigmoid") && recognise_product_of(r, f->in[0], &p) && p.n == 1 && p.factor[0] == x) {
+        if (sal_node_is(f, "Sigmoid") && recognise_product_of(r, f->in[0], &p) && p.n == 1 &&
+            p.factor[0] == x) {
             op = "Swish";
             alpha = p.number;
         } else if (sal_node_is(f, "Sigmoid") && sal_rewrite_now(r, f->in[0]) == x) {
@@ -167,11 +172,8 @@ static sal_status recognise_swish(sal_rewrite *r, const sal_node *n)
         if (op == NULL || sal_op_find(SAL_DOMAIN_ONNX, op) == NULL)
             continue;
         sal_attr attr[] = {SAL_AF("alpha", alpha)};
-        sal_status st = sal_rewrite_node(r, op, "swish", 1, &x, strcmp(op, "Swish") == 0 && alpha != 1 ? 1 : 0, attr,
-                                         &out);
-        if (st == SAL_OK && sal_rewrite_replace(r, n->out[0], out))
-            sal_rewrite_kill(r, n);
-        return st;
+        int n_attr = strcmp(op, "Swish") == 0 && alpha != 1 ? 1 : 0;
+        return sal_rewrite_supplant(r, n, op, n->name, 1, &x, n_attr, attr);
     }
     return SAL_OK;
 }
@@ -223,7 +225,8 @@ static bool recognise_square(const sal_rewrite *r, sal_vid v, sal_vid x, int axe
     double e;
     sal_vid of;
     int have;
-    const sal_node *pow = sal_rewrite_producer(r, v, "Pow"), *mul = sal_rewrite_producer(r, v, "Mul");
+    const sal_node *pow = sal_rewrite_producer(r, v, "Pow"),
+                   *mul = sal_rewrite_producer(r, v, "Mul");
     sal_vid d = SAL_NONE;
     if (pow != NULL && sal_value_number(r->g, sal_rewrite_now(r, pow->in[1]), &e) && e == 2)
         d = pow->in[0];
@@ -248,10 +251,12 @@ static bool recognise_deviation(const sal_rewrite *r, sal_vid v, sal_vid x, int 
 }
 
 /* n = d / sqrt(...) or d * (1 / sqrt(...)). */
-static bool recognise_normalised(const sal_rewrite *r, const sal_node *n, sal_vid *x, int *axes, double *eps)
+static bool recognise_normalised(const sal_rewrite *r, const sal_node *n, sal_vid *x, int *axes,
+                                 double *eps)
 {
     if (sal_node_is(n, "Div"))
-        return recognise_centred(r, n->in[0], x, axes) && recognise_deviation(r, n->in[1], *x, *axes, eps);
+        return recognise_centred(r, n->in[0], x, axes) &&
+               recognise_deviation(r, n->in[1], *x, *axes, eps);
     for (int k = 0; sal_node_is(n, "Mul") && k < 2; k++) {
         const sal_node *inverse = sal_rewrite_producer(r, n->in[1 - k], "Reciprocal");
         if (inverse != NULL && recognise_centred(r, n->in[k], x, axes) &&
@@ -261,14 +266,17 @@ static bool recognise_normalised(const sal_rewrite *r, const sal_node *n, sal_vi
     return false;
 }
 
-/* The constant factor or summand of node n beside value v, if it spans exactly the last `axes` axes. */
-static sal_vid recognise_parameter(const sal_rewrite *r, const sal_node *n, sal_vid v, sal_vid x, int axes)
+/* The constant factor or summand of node n beside value v, if it spans exactly the last `axes`
+ * axes. */
+static sal_vid recognise_parameter(const sal_rewrite *r, const sal_node *n, sal_vid v, sal_vid x,
+                                   int axes)
 {
     const sal_value *in = sal_val(r->g, x);
     for (int k = 0; k < 2; k++) {
         sal_vid c = sal_rewrite_now(r, n->in[k]);
         const sal_tensor *t = sal_value_constant(r->g, c);
-        if (t == NULL || sal_rewrite_now(r, n->in[1 - k]) != v || t->rank != axes || t->dtype != in->dtype)
+        if (t == NULL || sal_rewrite_now(r, n->in[1 - k]) != v || t->rank != axes ||
+            t->dtype != in->dtype)
             continue;
         bool fits = true;
         for (int i = 0; i < axes; i++)
@@ -296,11 +304,12 @@ static sal_status recognise_ones(sal_rewrite *r, sal_vid x, int axes, sal_vid *o
 /* first: by value, the only node that reads it (-1: several or none). */
 static sal_status recognise_layer_norm(sal_rewrite *r, const sal_node *n, const int32_t *reader)
 {
-    sal_vid x, in[3] = {SAL_NONE, SAL_NONE, SAL_NONE}, out;
+    sal_vid x, in[3] = {SAL_NONE, SAL_NONE, SAL_NONE};
     int axes;
     double eps;
     sal_status st = SAL_OK;
-    if (!recognise_normalised(r, n, &x, &axes, &eps) || sal_op_find(SAL_DOMAIN_ONNX, "LayerNormalization") == NULL)
+    if (!recognise_normalised(r, n, &x, &axes, &eps) ||
+        sal_op_find(SAL_DOMAIN_ONNX, "LayerNormalization") == NULL)
         return SAL_OK;
     const sal_value *v = sal_val(r->g, x);
     for (int i = 0; i < axes; i++)
@@ -311,7 +320,8 @@ static sal_status recognise_layer_norm(sal_rewrite *r, const sal_node *n, const 
         int32_t next = sal_rewrite_single(r, last->out[0]) ? reader[last->out[0]] : -1;
         if (next < 0 || r->dead[next] || !sal_node_is(r->g->nodes[next], k == 1 ? "Mul" : "Add"))
             continue;
-        in[k] = recognise_parameter(r, r->g->nodes[next], sal_rewrite_now(r, last->out[0]), x, axes);
+        in[k] =
+            recognise_parameter(r, r->g->nodes[next], sal_rewrite_now(r, last->out[0]), x, axes);
         if (in[k] != SAL_NONE) {
             dead[k - 1] = last;
             last = r->g->nodes[next];
@@ -321,13 +331,11 @@ static sal_status recognise_layer_norm(sal_rewrite *r, const sal_node *n, const 
     if (in[1] == SAL_NONE)
         SAL_TRY(recognise_ones(r, x, axes, &in[1]));
     sal_attr attr[] = {SAL_AI("axis", -axes), SAL_AF("epsilon", eps)};
-    SAL_TRY(sal_rewrite_node(r, "LayerNormalization", "layer_norm", in[2] == SAL_NONE ? 2 : 3, in, 2, attr, &out));
-    if (sal_rewrite_replace(r, last->out[0], out)) {
-        sal_rewrite_kill(r, last);
-        for (int k = 0; k < 2; k++)
-            if (dead[k] != NULL)
-                sal_rewrite_kill(r, dead[k]);
-    }
+    SAL_TRY(sal_rewrite_supplant(r, last, "LayerNormalization", last->name,
+                                 in[2] == SAL_NONE ? 2 : 3, in, 2, attr));
+    for (int k = 0; k < 2; k++)
+        if (dead[k] != NULL)
+            sal_rewrite_kill(r, dead[k]);
 done:
     return st;
 }
@@ -356,7 +364,8 @@ sal_status sal_pass_recognise(sal_graph *g, sal_error *err)
     recognise_readers(g, reader);
     for (size_t i = 0; i < n_nodes; i++) {
         const sal_node *n = g->nodes[i];
-        if (n->n_in != 2 || n->in[0] == SAL_NONE || n->in[1] == SAL_NONE || n->out[0] == SAL_NONE || r.dead[i])
+        if (n->n_in != 2 || n->in[0] == SAL_NONE || n->in[1] == SAL_NONE || n->out[0] == SAL_NONE ||
+            r.dead[i])
             continue;
         if (sal_node_is(n, "Div") || sal_node_is(n, "Mul"))
             SAL_TRY(recognise_layer_norm(&r, n, reader));

@@ -2,7 +2,8 @@
 #include "graph/passes/rewrite.h"
 
 /* Grow a per-value or per-node array, new entries filled with `fill`. */
-static sal_status rewrite_grow(void *array, size_t old, size_t cap, size_t size, int fill, sal_error *err)
+static sal_status rewrite_grow(void *array, size_t old, size_t cap, size_t size, int fill,
+                               sal_error *err)
 {
     void *p;
     size_t bytes;
@@ -23,7 +24,8 @@ static sal_status rewrite_fit(sal_rewrite *r)
     sal_status st = SAL_OK;
     size_t want = r->g->n_values + r->g->n_values / 4 + 64;
     if (r->g->n_values >= r->cap) {
-        SAL_TRY(rewrite_grow(&r->alias, r->cap, want, sizeof *r->alias, 0xff, r->err)); /* SAL_NONE */
+        SAL_TRY(
+            rewrite_grow(&r->alias, r->cap, want, sizeof *r->alias, 0xff, r->err)); /* SAL_NONE */
         SAL_TRY(rewrite_grow(&r->uses, r->cap, want, sizeof *r->uses, 0, r->err));
         SAL_TRY(rewrite_grow(&r->is_out, r->cap, want, sizeof *r->is_out, 0, r->err));
         r->cap = want;
@@ -82,22 +84,22 @@ void sal_rewrite_kill(sal_rewrite *r, const sal_node *n)
             r->uses[sal_rewrite_now(r, n->in[k])]--;
 }
 
-sal_status sal_rewrite_node(sal_rewrite *r, const char *op, const char *hint, int n_in, const sal_vid *in,
-                            int n_attr, const sal_attr *attr, sal_vid *out)
+sal_status sal_rewrite_supplant(sal_rewrite *r, const sal_node *last, const char *op,
+                                const char *name, int n_in, const sal_vid *in, int n_attr,
+                                const sal_attr *attr)
 {
     const sal_op_desc *desc = sal_op_find(SAL_DOMAIN_ONNX, op);
     sal_node *node;
     sal_status st = SAL_OK;
     if (desc == NULL)
         return sal_fail(r->err, SAL_EUNSUPPORTED, "the operator %s is not in the table", op);
-    SAL_TRY(sal_graph_value(r->g, NULL, hint, out, r->err));
-    SAL_TRY(sal_graph_node(r->g, desc, sal_val(r->g, *out)->name, n_in, in, 1, out, n_attr, attr, &node, r->err));
-    SAL_TRY(rewrite_fit(r));
+    SAL_TRY(sal_graph_node(r->g, desc, name, n_in, in, 1, last->out, n_attr, attr, &node, r->err));
+    SAL_TRY(rewrite_fit(r)); /* constants may have been added as well */
     SAL_TRY(sal_node_reinfer(r->g, node, r->err));
     for (int k = 0; k < n_in; k++)
         if (in[k] != SAL_NONE)
             r->uses[sal_rewrite_now(r, in[k])]++;
-    r->changed = true;
+    sal_rewrite_kill(r, last);
 done:
     return st;
 }
@@ -119,7 +121,8 @@ bool sal_rewrite_single(const sal_rewrite *r, sal_vid v)
 
 /* ---- the end of a pass ---- */
 
-/* A graph output that was replaced keeps its name and id: the producer of the replacement writes it instead. */
+/* A graph output that was replaced keeps its name and id: the producer of the replacement writes it
+ * instead. */
 static void rewrite_outputs(sal_rewrite *r)
 {
     sal_graph *g = r->g;
@@ -148,7 +151,8 @@ static void rewrite_outputs(sal_rewrite *r)
     }
 }
 
-/* Stable topological order of the live nodes: depth first over producers, with a stack of its own. */
+/* Stable topological order of the live nodes: depth first over producers, with a stack of its own.
+ */
 static sal_status rewrite_sort(sal_graph *g, const uint8_t *dead, sal_error *err)
 {
     size_t n = g->n_nodes, placed = 0;
@@ -180,7 +184,8 @@ static sal_status rewrite_sort(sal_graph *g, const uint8_t *dead, sal_error *err
             if (from < 0 || dead[from] || state[from] == 2)
                 continue;
             if (state[from] == 1)
-                SAL_TRY(sal_fail(err, SAL_EINVAL, "node '%s' depends on its own output", node->name));
+                SAL_TRY(
+                    sal_fail(err, SAL_EINVAL, "node '%s' depends on its own output", node->name));
             state[from] = 1;
             stack[depth].node = from;
             stack[depth++].input = 0;
@@ -248,11 +253,13 @@ bool sal_value_number(const sal_graph *g, sal_vid v, double *out)
 int sal_value_integers(const sal_graph *g, sal_vid v, int64_t *out, int cap)
 {
     const sal_tensor *t = sal_value_constant(g, v);
-    if (t == NULL || t->rank > 1 || sal_tensor_count(t) > cap || (t->dtype != SAL_I64 && t->dtype != SAL_I32))
+    if (t == NULL || t->rank > 1 || sal_tensor_count(t) > cap ||
+        (t->dtype != SAL_I64 && t->dtype != SAL_I32))
         return -1;
     int n = (int)sal_tensor_count(t);
     for (int i = 0; i < n; i++)
-        out[i] = t->dtype == SAL_I64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
+        out[i] =
+            t->dtype == SAL_I64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
     return n;
 }
 

@@ -18,14 +18,17 @@ typedef struct sal_rewrite {
 } sal_rewrite;
 
 sal_status sal_rewrite_begin(sal_rewrite *r, sal_graph *g, sal_error *err);
-/* All readers of `from` are to read `to`. False (and nothing happens) when `from` is a graph output whose place
- * `to` cannot take: an input, a constant or another output. */
+/* All readers of `from` are to read `to`. False (and nothing happens) when `from` is a graph output
+ * whose place `to` cannot take: an input, a constant or another output. */
 bool sal_rewrite_replace(sal_rewrite *r, sal_vid from, sal_vid to);
 void sal_rewrite_kill(sal_rewrite *r, const sal_node *n);
-/* Append a node with one new output, inferred. SAL_EUNSUPPORTED when the operator is not in the table. */
-sal_status sal_rewrite_node(sal_rewrite *r, const char *op, const char *hint, int n_in, const sal_vid *in,
-                            int n_attr, const sal_attr *attr, sal_vid *out);
-/* Apply the replacements, drop dead nodes, sort, renumber. Call it in every case: it also releases. */
+/* Append a node that computes output 0 of `last` instead of it: the value keeps its id, name and
+ * readers, and `last` dies. SAL_EUNSUPPORTED when the operator is not in the table. */
+sal_status sal_rewrite_supplant(sal_rewrite *r, const sal_node *last, const char *op,
+                                const char *name, int n_in, const sal_vid *in, int n_attr,
+                                const sal_attr *attr);
+/* Apply the replacements, drop dead nodes, sort, renumber. Call it in every case: it also releases.
+ */
 sal_status sal_rewrite_end(sal_rewrite *r, sal_status st);
 
 /* The value that stands for v by now. */
@@ -38,7 +41,8 @@ bool sal_rewrite_single(const sal_rewrite *r, sal_vid v);
 /* ---- questions about values, for all passes ---- */
 
 bool sal_node_is(const sal_node *n, const char *op); /* operator of ONNX's own domain */
-const sal_tensor *sal_value_constant(const sal_graph *g, sal_vid v); /* NULL when omitted or computed */
+const sal_tensor *sal_value_constant(const sal_graph *g,
+                                     sal_vid v); /* NULL when omitted or computed */
 /* The single number that constant v consists of. */
 bool sal_value_number(const sal_graph *g, sal_vid v, double *out);
 /* Integers of a constant of rank <= 1; count -1 when it is none or longer than cap. */
