@@ -2,6 +2,7 @@
  * their limits, not-a-number, half-width floats. */
 #include "harness.h"
 
+#include "diff/diff.h"
 #include "ops/builder.h"
 #include "ops/core/evaluate.h"
 
@@ -293,6 +294,103 @@ TEST(half_width_floats_are_widened_and_rounded)
     CHECK(y[0] == 2048); /* 2049 is no float16; ties go to even */
 }
 
+/* Gradient of the sum of op's output for inputs of n elements each, by element; want[i] belongs to
+ * input i. */
+static void check_gradient(const char *op, int n_attr, const sal_attr *attr, int n_in, int n,
+                           double x[][4], double want[][4])
+{
+    sal_graph *g = NULL;
+    sal_vid in[2], none = SAL_NONE, y, grads[2];
+    sal_tensor t[2] = {SAL_TENSOR_INIT, SAL_TENSOR_INIT}, d[2] = {SAL_TENSOR_INIT, SAL_TENSOR_INIT};
+    int64_t dims[1] = {n};
+    CHECK_OK(sal_graph_new(&g, "kink", &err));
+    for (int i = 0; i < n_in; i++) {
+        CHECK_OK(sal_graph_input(g, i == 0 ? "a" : "b", SAL_F64, 1, dims, &in[i], &err));
+        CHECK_OK(sal_tensor_new(&t[i], SAL_F64, 1, dims, &err));
+        for (int k = 0; k < n; k++)
+            sal_tensor_set(&t[i], k, x[i][k]);
+    }
+    sal_builder b = SAL_BUILDER(g, &err, NULL);
+    y = sal_b_op(&b, op, n_in, in, n_attr, attr);
+    CHECK_OK(b.st);
+    CHECK_OK(sal_differentiate(g, 1, &y, &none, n_in, in, NULL, grads, &err));
+    for (int i = 0; i < n_in; i++)
+        CHECK_OK(sal_graph_add_output(g, grads[i], &err));
+    CHECK_OK(sal_graph_evaluate(g, t, d, &err));
+    for (int i = 0; i < n_in; i++) {
+        for (int k = 0; k < n && d[i].data != NULL; k++) {
+            double got = sal_tensor_get(&d[i], k);
+            CHECK_MSG(fabs(got - want[i][k]) <= 1e-12,
+                      "%s, input %d, element %d: %.17g instead of %.17g", op, i, k, got,
+                      want[i][k]);
+        }
+        sal_tensor_free(&t[i]);
+        sal_tensor_free(&d[i]);
+    }
+    sal_graph_free(g);
+}
+
+/* The values are PyTorch's (2.13, float64). */
+TEST(derivatives_at_kinks_are_those_of_pytorch)
+{
+    sal_attr half = SAL_AF("alpha", 0.5), flat = SAL_AI("keepdims", 0);
+    sal_attr relu6[] = {SAL_AF("alpha", 1.0 / 6.0), SAL_AF("beta", 0.5)};
+    const double third = 1.0 / 3.0;
+#define ROW(...)                                                                                   \
+    (double[][4])                                                                                  \
+    {                                                                                              \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+    check_gradient("Relu", 0, NULL, 1, 2, ROW(0, 1), ROW(0, 1));
+    check_gradient("Abs", 0, NULL, 1, 2, ROW(0, -2), ROW(0, -1));
+    check_gradient("LeakyRelu", 0, NULL, 1, 2, ROW(0, 2), ROW(0.01, 1));
+    check_gradient("Elu", 1, &half, 1, 2, ROW(0, 2), ROW(0.5, 1));
+    check_gradient("Celu", 1, &half, 1, 1, ROW(0), ROW(1));
+    /* ONNX has the constants of Selu as float32: 5e-9 from PyTorch's */
+    check_gradient("Selu", 0, NULL, 1, 1, ROW(0), ROW(1.7580993463430303));
+    check_gradient("Softsign", 0, NULL, 1, 1, ROW(0), ROW(1));
+    check_gradient("HardSigmoid", 2, relu6, 1, 3, ROW(-3, 3, 0), ROW(0, 0, 1.0 / 6.0));
+    check_gradient("HardSwish", 0, NULL, 1, 3, ROW(-3, 3, 0), ROW(0, 1, 0.5));
+    check_gradient("ReduceMax", 1, &flat, 1, 4, ROW(3, 1, 3, 3), ROW(third, 0, third, third));
+    check_gradient("ReduceProd", 1, &flat, 1, 3, ROW(0, 2, 3), ROW(6, 0, 0));
+    check_gradient("ReduceProd", 1, &flat, 1, 3, ROW(0, 0, 3), ROW(0, 0, 0));
+    check_gradient("ReduceL1", 1, &flat, 1, 2, ROW(0, 1), ROW(0, 1));
+    check_gradient("ReduceL2", 1, &flat, 1, 2, ROW(0, 0), ROW(0, 0));
+#undef ROW
+    double max_in[2][4] = {{1, 2}, {1, 3}}, max_d[2][4] = {{0.5, 0}, {0.5, 1}};
+    check_gradient("Max", 0, NULL, 2, 2, max_in, max_d);
+    double prelu_in[2][4] = {{0, -1}, {0.3, 0.3}}, prelu_d[2][4] = {{0.3, 0.3}, {0, -1}};
+    check_gradient("PRelu", 0, NULL, 2, 2, prelu_in, prelu_d);
+    double pow_in[2][4] = {{0, 0, 2}, {0, 2, 0}},
+           pow_d[2][4] = {{0, 0, 0}, {0, 0, 0.6931471805599453}};
+    check_gradient("Pow", 0, NULL, 2, 3, pow_in, pow_d);
+}
+
+/* Of relu6 = Clip(x, 0, 6), which PyTorch gives no gradient at 0 and 6. */
+TEST(clip_has_no_gradient_at_its_bounds)
+{
+    sal_graph *g = NULL;
+    sal_vid in[3], none = SAL_NONE, y, grad;
+    double x[4] = {0, 6, 3, 7};
+    int64_t dims[1] = {4};
+    sal_tensor t = sal_tensor_borrow(SAL_F64, 1, dims, x), d = SAL_TENSOR_INIT;
+    CHECK_OK(sal_graph_new(&g, "relu6", &err));
+    CHECK_OK(sal_graph_input(g, "x", SAL_F64, 1, dims, &in[0], &err));
+    sal_builder b = SAL_BUILDER(g, &err, NULL);
+    in[1] = sal_b_scalar(&b, SAL_F64, 0);
+    in[2] = sal_b_scalar(&b, SAL_F64, 6);
+    y = sal_b_op(&b, "Clip", 3, in, 0, NULL);
+    CHECK_OK(sal_differentiate(g, 1, &y, &none, 1, in, NULL, &grad, &err));
+    CHECK_OK(sal_graph_add_output(g, grad, &err));
+    CHECK_OK(sal_graph_evaluate(g, &t, &d, &err));
+    for (int k = 0; k < 4; k++)
+        CHECK_NEAR(sal_tensor_get(&d, k), k == 2 ? 1 : 0, 0);
+    sal_tensor_free(&d);
+    sal_graph_free(g);
+}
+
 TEST(faults_are_named)
 {
     sal_graph *g = NULL;
@@ -355,5 +453,7 @@ int main(int argc, char **argv)
                               T(other_old_forms), T(comparisons_of_known_lengths),
                               T(integers_wrap_and_truncate), T(not_a_number_is_kept),
                               T(large_numbers_do_not_overflow),
-                              T(half_width_floats_are_widened_and_rounded), T(faults_are_named)));
+                              T(half_width_floats_are_widened_and_rounded),
+                              T(derivatives_at_kinks_are_those_of_pytorch),
+                              T(clip_has_no_gradient_at_its_bounds), T(faults_are_named)));
 }
