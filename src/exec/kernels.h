@@ -4,8 +4,8 @@
 
 #include "exec/plan.h"
 
-#define SAL_KERNEL(op, id)                                                                          \
-    sal_status sal_lower_##id(sal_plan *p, const sal_node *n, const sal_group *group, bool *done, \
+#define SAL_KERNEL(op, function, file)                                                                          \
+    sal_status sal_lower_##function(sal_plan *p, const sal_node *n, const sal_group *group, bool *done, \
                               sal_error *err);
 #define SAL_ANCHOR(op)
 #include "exec/kernels.def"

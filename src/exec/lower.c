@@ -10,7 +10,7 @@
 #include "ops/expand.h"
 
 static const sal_kernel kernel_table[] = {
-#define SAL_KERNEL(op, id) { #op, sal_lower_##id },
+#define SAL_KERNEL(op, function, file) { #op, sal_lower_##function },
 #define SAL_ANCHOR(op)
 #include "exec/kernels.def"
 #undef SAL_KERNEL
@@ -19,7 +19,7 @@ static const sal_kernel kernel_table[] = {
 };
 
 static const char *const anchor_table[] = {
-#define SAL_KERNEL(op, id)
+#define SAL_KERNEL(op, function, file)
 #define SAL_ANCHOR(op) #op,
 #include "exec/kernels.def"
 #undef SAL_KERNEL
@@ -43,14 +43,19 @@ bool sal_kernel_anchors(const char *op)
     return false;
 }
 
-/* Composites without a kernel of their own, and internal operators without kernel and evaluator. */
+/* Nodes without a kernel run faster as the simpler operators they stand for; composites have no other way. */
 static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
 {
+    sal_tile_op op;
+    float p0, p1;
+    int operands;
     const bool *reference = ctx;
-    (void)g;
-    if (n->op->expand == NULL)
+    if (n->op->expand == NULL || (!*reference && sal_kernel_find(n->op->name) != NULL))
         return false;
-    return n->op->eval == NULL && (*reference || sal_kernel_find(n->op->name) == NULL);
+    if (n->op->eval == NULL)
+        return true;
+    return !*reference && (n->op->flags & SAL_OP_MOVE) == 0 && !sal_tile_code(g, n, &op, &p0, &p1, &operands) &&
+           sal_dtype_is_float(sal_val(g, n->out[0])->dtype);
 }
 
 static sal_status lower_check_static(const sal_graph *g, sal_error *err)
