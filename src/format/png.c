@@ -68,6 +68,9 @@ static void png_decode_body(png_structp png, png_infop info, png_job *job, sal_e
     job->st = sal_image_check_size(w, h, job->size, err);
     if (job->st != SAL_OK)
         return;
+    /* deflate packs at most 1032 bytes into one: what claims more cannot be complete */
+    if ((uint64_t)png_get_rowbytes(png, info) * h / 1032 > job->size)
+        png_error(png, "the header claims more pixels than the file can hold");
     int type = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
     if (depth == 16)
         png_set_strip_16(png);
