@@ -187,12 +187,17 @@ static int64_t infer_known_arith(sal_graph *g, char op, int64_t a, int64_t b)
     bool na = a >= 0 || sal_known_is_number(a), nb = b >= 0 || sal_known_is_number(b);
     if (na && nb) {
         int64_t x = sal_known_decode(a), y = sal_known_decode(b);
-        const int64_t lim = INT64_C(1)
-                            << 31; /* beyond that it is no shape arithmetic, and may overflow */
-        if (x < -lim || x > lim || y < -lim || y > lim || (op == '/' && y == 0))
+        /* Beyond this it is no shape arithmetic, and may overflow. */
+        const int64_t lim = INT64_C(1) << 31;
+        if (x < -lim || x > lim || y < -lim || y > lim)
             return sal_dim_fresh(g);
-        int64_t r = op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : x / y;
-        return sal_known_encode(r);
+        if ((op == '/' && y == 0) || (op == '%' && (y <= 0 || x < 0)))
+            return sal_dim_fresh(g); /* no value, or one that depends on the kind of remainder */
+        return sal_known_encode(op == '+'   ? x + y
+                                : op == '-' ? x - y
+                                : op == '*' ? x * y
+                                : op == '%' ? x % y
+                                            : x / y);
     }
     if ((na && a < 0) || (nb && b < 0))
         return sal_dim_fresh(g);
@@ -203,6 +208,9 @@ static int64_t infer_known_arith(sal_graph *g, char op, int64_t a, int64_t b)
         return b == 0 ? a : a == b ? 0 : sal_dim_fresh(g);
     case '*':
         return a == 0 || b == 0 ? 0 : sal_dim_mul(g, a, b);
+    case '%':
+        return b == 1 || (a < 0 && b > 0 && g->symbols[-1 - a].coeff % b == 0) ? 0
+                                                                               : sal_dim_fresh(g);
     default:
         return b == 0 ? sal_dim_fresh(g) : sal_dim_div(g, a, b);
     }
@@ -213,7 +221,7 @@ static char infer_arith_op(const sal_node *n)
     static const struct {
         const char *name;
         char op;
-    } ops[] = {{"Add", '+'}, {"Sub", '-'}, {"Mul", '*'}, {"Div", '/'}};
+    } ops[] = {{"Add", '+'}, {"Sub", '-'}, {"Mul", '*'}, {"Div", '/'}, {"Mod", '%'}};
     for (size_t i = 0; i < SAL_COUNTOF(ops); i++)
         if (strcmp(n->op->name, ops[i].name) == 0 && n->n_in == 2)
             return ops[i].op;

@@ -94,6 +94,8 @@ static double resize_position_f32(const sal_resize_spec *spec, const sal_resize_
         return (double)((x + 0.5f) / s - 0.5f);
     case SAL_RESIZE_PYTORCH_HALF_PIXEL:
         return a->out == 1 ? 0.0 : (double)((x + 0.5f) / s - 0.5f);
+    case SAL_RESIZE_HALF_PIXEL_SYMMETRIC:
+        return (double)(in / 2 * (1 - out / (s * in)) + (x + 0.5f) / s - 0.5f);
     default:
         return resize_position(spec, a, j);
     }
