@@ -88,6 +88,15 @@ static void tile_gather(const tile_program *t, const tile_operand *o, const void
     }
 }
 
+static void tile_fill(const tile_operand *o, const void *base, float *reg)
+{
+    float v = o->dtype == SAL_F32    ? *(const float *)base
+              : o->dtype == SAL_BF16 ? sal_bf16_to_f32(*(const uint16_t *)base)
+                                     : (float)*(const uint8_t *)base;
+    for (int i = 0; i < TILE_LEN; i++)
+        reg[i] = v;
+}
+
 static void tile_load(const tile_program *t, const tile_operand *o, const void *base, int64_t start, float *reg,
                       int n)
 {
@@ -168,7 +177,7 @@ static sal_status tile_run(sal_step *step, sal_session *s, sal_error *err)
         float *regs = (float *)(void *)s->scratch + (size_t)me * (size_t)t->n_regs * TILE_LEN;
         for (int i = 0; i < t->n_operands; i++)
             if (t->operands[i].splat)
-                tile_gather(t, &t->operands[i], in[i], 0, regs + (size_t)t->operands[i].reg * TILE_LEN, TILE_LEN);
+                tile_fill(&t->operands[i], in[i], regs + (size_t)t->operands[i].reg * TILE_LEN);
         for (int64_t k = tiles * me / all; k < tiles * (me + 1) / all; k++)
             tile_execute(t, in, out, regs, k * TILE_LEN, (int)SAL_MIN((int64_t)TILE_LEN, t->total - k * TILE_LEN));
     }
