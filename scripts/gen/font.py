@@ -35,8 +35,8 @@ def glyph(font, code):
 with open(OUT, "w") as out:
     out.write("/* Glyphs of DejaVu Sans. Made by scripts/gen/font.py; do not edit.\n"
               " * The font: Copyright (c) 2003 by Bitstream, Inc. All Rights Reserved. Bitstream Vera is a\n"
-              " * trademark of Bitstream, Inc. DejaVu changes are in public domain. Its licence permits\n"
-              " * embedding. */\n"
+              " * trademark of Bitstream, Inc. DejaVu changes are in public domain. The licence stands\n"
+              " * in DEJAVU-LICENSE.txt. */\n"
               '#include "explain/picture/picture.h"\n\n/* clang-format off */\n')
     for size in SIZES:
         font = ImageFont.truetype(FONT, size, layout_engine=ImageFont.Layout.BASIC)

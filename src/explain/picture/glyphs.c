@@ -1,7 +1,7 @@
 /* Glyphs of DejaVu Sans. Made by scripts/gen/font.py; do not edit.
  * The font: Copyright (c) 2003 by Bitstream, Inc. All Rights Reserved. Bitstream Vera is a
- * trademark of Bitstream, Inc. DejaVu changes are in public domain. Its licence permits
- * embedding. */
+ * trademark of Bitstream, Inc. DejaVu changes are in public domain. The licence stands
+ * in DEJAVU-LICENSE.txt. */
 #include "explain/picture/picture.h"
 
 /* clang-format off */
