@@ -188,7 +188,8 @@ sal_status sal_explainer_batch(const sal_method_run *r, size_t s, const sal_batc
             SAL_TRY(job->fill(job->ctx, first + i, data + i * elements, r->err));
         SAL_TRY(batch_step(r, job, x, session, &in, &query, first, used));
         double done = ((double)s + (double)(first + used) / (double)job->count) / (double)r->out->n;
-        SAL_TRY(explainer_progress(e, done, r->err));
+        if (!job->quiet)
+            SAL_TRY(explainer_progress(e, done, r->err));
     }
 done:
     batch_inputs_free(&in);

@@ -36,6 +36,7 @@ typedef struct sal_variant {
 typedef struct sal_batch_job {
     size_t count;
     bool forward; /* only logits are wanted */
+    bool quiet;   /* a side job: no progress is reported */
     void *ctx;
     /* Write variant i of the sample's explained input; x has the elements of one sample. */
     sal_status (*fill)(void *ctx, size_t i, float *x, sal_error *err);

@@ -66,49 +66,64 @@ static bool layer_fits(const sal_target *t, int64_t h, int64_t w)
            off >= -SAL_MAX(t->height, t->width);
 }
 
-/* Split a number of tokens into extra + h * w. */
-static bool layer_tokens(const sal_target *t, int64_t tokens, sal_layer *out)
+/* A feature map of this size lies between input and logits (the patches before they became tokens).
+ */
+static bool layer_has_grid(const layer_search *s, int64_t h, int64_t w)
+{
+    for (size_t i = 0; i < s->g->n_values; i++) {
+        const sal_value *x = s->g->values[i];
+
+        if (s->on[i] && x->rank == 4 && sal_target_is_batch(s->t, s->g, (sal_vid)i) &&
+            ((x->dims[2] == h && x->dims[3] == w) || (x->dims[1] == h && x->dims[2] == w)))
+            return true;
+    }
+    return false;
+}
+
+/* Split a number of tokens into extra + h * w. The result tells how likely it is: 0 impossible,
+ * more is better. */
+static int layer_tokens(const layer_search *s, int64_t tokens, sal_layer *out)
 {
     static const int64_t extras[] = {0, 1, 2, 5,
                                      3, 4, 9}; /* class, distillation, register tokens */
+    const int64_t height = s->t->height, width = s->t->width;
+    const int n_extras = (int)SAL_COUNTOF(extras);
 
-    if (t->height <= 0 || t->width <= 0)
-        return false;
-    for (size_t i = 0; i < SAL_COUNTOF(extras); i++) {
+    for (int i = 0; i < n_extras && height > 0 && width > 0; i++) {
         int64_t n = tokens - extras[i];
 
         for (int64_t h = 2; n >= 4 && h * 2 <= n; h++) {
             int64_t w = n / h;
 
-            if (h * w != n || h * t->width != w * t->height)
+            if (h * w != n || h * width != w * height)
                 continue;
             out->height = h;
             out->width = w;
             out->extra = extras[i];
-            return true;
+            return n_extras - i + (layer_has_grid(s, h, w) ? n_extras : 0);
         }
     }
-    return false;
+    return 0;
 }
 
 /* Is v a map of features over the picture? */
-static bool layer_classify(const sal_graph *g, const sal_target *t, sal_vid v, sal_layer *out)
+static bool layer_classify(const layer_search *s, sal_vid v, sal_layer *out)
 {
-    const sal_value *x = sal_val(g, v);
+    const sal_value *x = sal_val(s->g, v);
     const int64_t *d = x->dims;
     sal_layer first = {.value = v}, second = {.value = v};
 
     *out = (sal_layer){.value = v};
     if (!sal_dtype_is_float(x->dtype) || (x->rank != 3 && x->rank != 4) ||
-        !sal_target_is_batch(t, g, v))
+        !sal_target_is_batch(s->t, s->g, v))
         return false;
     for (int i = 1; i < x->rank; i++) {
         if (d[i] < 1)
             return false;
     }
     if (x->rank == 4) {
-        bool nchw = d[2] > 1 && d[3] > 1 && layer_fits(t, d[2], d[3]);
-        bool nhwc = d[1] > 1 && d[2] > 1 && layer_fits(t, d[1], d[2]);
+        bool nchw = d[2] > 1 && d[3] > 1 && layer_fits(s->t, d[2], d[3]);
+        bool nhwc = d[1] > 1 && d[2] > 1 && layer_fits(s->t, d[1], d[2]);
 
         if (!nchw && !nhwc)
             return false;
@@ -116,15 +131,14 @@ static bool layer_classify(const sal_graph *g, const sal_target *t, sal_vid v, s
                     : (sal_layer){v, SAL_LAYER_NHWC, d[3], d[1], d[2], 0};
         return true;
     }
-    bool tokens = layer_tokens(t, d[1], &first), channels = layer_tokens(t, d[2], &second);
-    if (!tokens && !channels)
+    int tokens = layer_tokens(s, d[1], &first), channels = layer_tokens(s, d[2], &second);
+    if (tokens == 0 && channels == 0)
         return false;
-    /* When both fit, there are more channels than tokens. */
-    if (tokens && channels)
-        tokens = d[1] <= d[2];
-    *out = tokens ? first : second;
-    out->layout = tokens ? SAL_LAYER_TOKENS : SAL_LAYER_CHANNELS_FIRST;
-    out->channels = tokens ? d[2] : d[1];
+    /* When both are as likely, there are more channels than tokens. */
+    bool by_tokens = tokens != channels ? tokens > channels : d[1] <= d[2];
+    *out = by_tokens ? first : second;
+    out->layout = by_tokens ? SAL_LAYER_TOKENS : SAL_LAYER_CHANNELS_FIRST;
+    out->channels = by_tokens ? d[2] : d[1];
     return true;
 }
 
@@ -196,7 +210,7 @@ static bool layer_before_attention(const layer_search *s, const sal_layer *last,
                          y->dims[y->rank - 1] == tokens);
             continue;
         }
-        if (layer_is_norm(g, n) && layer_classify(g, s->t, n->out[0], &found) &&
+        if (layer_is_norm(g, n) && layer_classify(s, n->out[0], &found) &&
             found.layout == last->layout && found.channels == last->channels &&
             found.height == last->height && found.width == last->width) {
             *out = found;
@@ -218,15 +232,14 @@ static sal_status layer_auto(const layer_search *s, sal_layer *out, sal_error *e
     const sal_graph *g = s->g;
     sal_layer found, best = {.value = SAL_NONE};
     /* A model whose answer is itself a picture has no last map: its coarsest one is shown. */
-    bool spatial =
-        layer_classify(g, s->t, s->t->logits, &found) && sal_val(g, s->t->logits)->rank == 4;
+    bool spatial = layer_classify(s, s->t->logits, &found) && sal_val(g, s->t->logits)->rank == 4;
 
     for (size_t i = g->n_nodes; i-- > 0;) {
         const sal_node *n = g->nodes[i];
 
         for (int k = n->n_out; k-- > 0;) {
             if (n->out[k] == SAL_NONE || !s->on[n->out[k]] || n->out[k] == s->t->logits ||
-                !layer_classify(g, s->t, n->out[k], &found))
+                !layer_classify(s, n->out[k], &found))
                 continue;
             if (sal_val(g, n->out[k])->rank == 4 && layer_is_score(s, n))
                 continue;
@@ -268,7 +281,7 @@ static sal_status layer_named(const layer_search *s, const char *name, sal_layer
     if (!s->on[v])
         return sal_fail(err, SAL_EINVAL, "layer %s does not lie between input %s and output %s",
                         name, sal_val(g, s->t->input)->name, sal_val(g, s->t->logits)->name);
-    if (!layer_classify(g, s->t, v, out))
+    if (!layer_classify(s, v, out))
         return sal_fail(err, SAL_EINVAL,
                         "layer %s is %s, which is no grid over the input's height and width", name,
                         sal_value_text(g, v, text, sizeof(text)));

@@ -83,8 +83,12 @@ static sal_status ig_sample(sal_method_run *r, size_t s)
                  .baseline = r->params[IG_BASELINE],
                  .at_baseline = &r->out->baseline_target[s]};
     sal_batch_job path = {.count = p.steps, .ctx = &p, .fill = ig_fill, .take = ig_take};
-    sal_batch_job start = {
-        .count = 1, .forward = true, .ctx = &p, .fill = ig_fill_baseline, .take = ig_take_baseline};
+    sal_batch_job start = {.count = 1,
+                           .forward = true,
+                           .quiet = true,
+                           .ctx = &p,
+                           .fill = ig_fill_baseline,
+                           .take = ig_take_baseline};
     sal_status st = SAL_OK;
 
     SAL_TRY(sal_explainer_sample(r, s, &x));
