@@ -2,8 +2,11 @@
  * questions. */
 #include "explain/explainer.h"
 #include "explain/query.h"
+#include "format/onnx_read.h"
 #include "harness.h"
 #include "support/nets.h"
+
+#include <jansson.h>
 
 static sal_error err;
 
@@ -336,6 +339,122 @@ TEST(softmax_is_seen_through)
     sal_graph_free(without);
 }
 
+/* ---- golden maps of captum and pytorch-grad-cam (tests/oracle/make_methods.py) ---- */
+
+#define GOLDEN SAL_SOURCE_DIR "/tests/golden/methods/"
+
+static void golden_read(const char *name, sal_tensor *out)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), GOLDEN "%s", name);
+    *out = (sal_tensor)SAL_TENSOR_INIT;
+    CHECK_OK(sal_npy_read(out, path, &err));
+}
+
+/* The noise is the oracle's own: the mean gradient over x + noise. */
+static void golden_smooth_grad(const sal_graph *g, const sal_tensor *x, const sal_tensor *q,
+                               const char *noise, sal_tensor *out)
+{
+    sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
+    sal_explainer *e = NULL;
+    sal_tensor add, moved = SAL_TENSOR_INIT;
+    int64_t n = sal_tensor_count(x);
+
+    opts.method = "gradient";
+    opts.threads = 1;
+    golden_read(noise, &add);
+    CHECK_OK(sal_tensor_cast(&moved, x, SAL_F32, &err));
+    CHECK_OK(sal_tensor_new(out, SAL_F32, x->rank, x->dims, &err));
+    CHECK_OK(sal_explainer_new(&e, g, &opts, NULL, &err));
+    int64_t samples = sal_tensor_count(&add) / n;
+    for (int64_t s = 0; s < samples && e != NULL; s++) {
+        sal_explanation one = SAL_EXPLANATION_INIT;
+
+        for (int64_t i = 0; i < n; i++)
+            sal_tensor_set(&moved, i, sal_tensor_get(x, i) + sal_tensor_get(&add, s * n + i));
+        CHECK_OK(sal_explainer_run(e, &moved, q, &one, &err));
+        for (int64_t i = 0; i < n; i++)
+            sal_tensor_set(out, i,
+                           sal_tensor_get(out, i) + value_at(&one.map, i) / (double)samples);
+        sal_explanation_free(&one);
+    }
+    sal_explainer_free(e);
+    sal_tensor_free(&add);
+    sal_tensor_free(&moved);
+}
+
+static void golden_map(const sal_graph *g, const json_t *c, const sal_tensor *x,
+                       const sal_tensor *q, sal_tensor *out)
+{
+    sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
+    sal_param params[SAL_METHOD_MAX_PARAMS];
+    sal_explainer *e = NULL;
+    sal_explanation r = SAL_EXPLANATION_INIT;
+    const char *key;
+    json_t *value;
+    bool layer = strcmp(json_string_value(json_object_get(c, "kind")), "cam-layer") == 0;
+
+    opts.method = json_string_value(json_object_get(c, "method"));
+    opts.threads = 1;
+    json_object_foreach(json_object_get(c, "params"), key, value)
+    {
+        if (json_is_string(value))
+            opts.layer = json_string_value(value);
+        else
+            params[opts.n_params++] = (sal_param){key, json_number_value(value)};
+    }
+    opts.params = params;
+    CHECK_OK(sal_explainer_new(&e, g, &opts, NULL, &err));
+    if (e != NULL)
+        CHECK_OK(sal_explainer_run(e, x, q, &r, &err));
+    *out = sal_tensor_ref(layer ? &r.layer_map : &r.map);
+    sal_explanation_free(&r);
+    sal_explainer_free(e);
+}
+
+TEST(goldens)
+{
+    static const int64_t q_dims[] = {1, 5};
+    json_error_t bad;
+    json_t *meta = json_load_file(GOLDEN "meta.json", 0, &bad), *c;
+    float weights[5] = {0};
+    sal_tensor x, q = sal_tensor_borrow(SAL_F32, 2, q_dims, weights);
+    sal_graph *g = NULL;
+    size_t i;
+
+    CHECK(meta != NULL);
+    CHECK_OK(sal_onnx_read(&g, GOLDEN "model.onnx", &err));
+    golden_read("input.npy", &x);
+    weights[json_integer_value(json_object_get(meta, "target"))] = 1;
+    json_array_foreach(json_object_get(meta, "cases"), i, c)
+    {
+        const char *file = json_string_value(json_object_get(c, "file"));
+        const json_t *noise = json_object_get(c, "noise"),
+                     *absolute = json_object_get(c, "absolute");
+        sal_tensor expected, got = SAL_TENSOR_INIT;
+
+        golden_read(file, &expected);
+        if (noise != NULL)
+            golden_smooth_grad(g, &x, &q, json_string_value(noise), &got);
+        else
+            golden_map(g, c, &x, &q, &got);
+        double r = nets_pearson(&got, &expected), worst = 0;
+        CHECK_MSG(r >= json_number_value(json_object_get(c, "pearson")), "%s: Pearson %.7f", file,
+                  r);
+        for (int64_t k = 0; k < sal_tensor_count(&expected); k++)
+            worst = fmax(worst, fabs(value_at(&got, k) - sal_tensor_get(&expected, k)));
+        if (absolute != NULL)
+            CHECK_MSG(worst <= json_number_value(absolute), "%s: off by %g, may be %g", file, worst,
+                      json_number_value(absolute));
+        sal_tensor_free(&expected);
+        sal_tensor_free(&got);
+    }
+    sal_graph_free(g);
+    sal_tensor_free(&x);
+    json_decref(meta);
+}
+
 /* ---- perturbation ---- */
 
 /* Class 0 reads patch A, class 1 patch B, both read patch C; class 2 reads nothing. */
@@ -609,7 +728,7 @@ int main(int argc, char **argv)
     return harness_main(argc, argv,
                         TESTS(T(cam_identities), T(cam_weights), T(layer_by_name),
                               T(layer_of_transformer), T(contrast_is_linear), T(completeness),
-                              T(smooth_grad), T(batches), T(softmax_is_seen_through),
+                              T(smooth_grad), T(batches), T(softmax_is_seen_through), T(goldens),
                               T(planted_patches), T(occlusion_windows), T(parameters_are_checked),
                               T(cancelling), T(questions), T(questions_about_elements)));
 }

@@ -78,7 +78,7 @@ typedef struct sal_explain_opts {
     uint64_t seed;       /* of the methods that draw random numbers */
     int batch;           /* samples evaluated together by methods that need many; 0: chosen */
     int threads;         /* 0: all */
-    sal_dtype precision; /* SAL_F32 or SAL_BF16; SAL_F64 with reference evaluation */
+    sal_dtype precision; /* SAL_F32 or SAL_BF16 */
     sal_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 } sal_explain_opts;

@@ -133,7 +133,6 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
     *out = NULL;
     so.threads = e->opts.threads;
     so.precision = e->opts.precision;
-    so.reference = e->opts.precision == SAL_F64;
     for (int i = 0; i < count; i++) {
         const sal_value *v = sal_val(x->graph, of[i]);
 

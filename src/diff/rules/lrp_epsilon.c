@@ -10,13 +10,13 @@
  *
  *   activations (SAL_OP_PIECEWISE)    R unchanged
  *   copies (SAL_OP_MOVE), Where       the copy's own derivative
- *   maxima                            the winner takes all: the own derivative
- *   products of a constant            R unchanged
- *   products of k activations         the line above, divided by k: by Euler's theorem the
- * relevances of an operator of degree k would otherwise sum to k R quotients all to the numerator
- *   normalisation layers              R unchanged (AttnLRP, Achtibat et al., 2024: mean and
- * deviation are taken as constants, gain and offset absorb nothing) anything else the line above as
- * a first-order Taylor expansion; noted by name */
+ *   pooled maxima                     the line above: the winner takes all, but for what epsilon
+ * absorbs other maxima                      the own derivative: the winner takes all products of a
+ * constant            R unchanged products of k activations         the line above, divided by k:
+ * by Euler's theorem the relevances of an operator of degree k would otherwise sum to k R quotients
+ * all to the numerator normalisation layers              R unchanged (AttnLRP, Achtibat et al.,
+ * 2024: mean and deviation are taken as constants, gain and offset absorb nothing) anything else
+ * the line above as a first-order Taylor expansion; noted by name */
 #include "diff/rules.h"
 #include "ops/builder.h"
 
@@ -179,8 +179,8 @@ static const sal_rule_override lrp_overrides[] = {
     {"Neg", lrp_pass},
     {"Mul", lrp_mul},
     {"Div", lrp_quotient},
-    {"MaxPool", lrp_own},
-    {"GlobalMaxPool", lrp_own},
+    {"MaxPool", lrp_linear},
+    {"GlobalMaxPool", lrp_linear},
     {"ReduceMax", lrp_own},
     {"ReduceMin", lrp_own},
     {"Max", lrp_own},
