@@ -57,24 +57,32 @@ done:
 }
 
 /* The mean of squares over channels is an average pooling with the channels as a spatial axis:
- * [N,C,...] -> [N,1,C,D]. */
+ * [N, C, ...] -> [N, 1, C, ...]; more than two axes after the channels are joined. */
 static sal_status lrn_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {
-    sal_vid x = n->in[0];
+    sal_vid x = n->in[0], base = sal_b2(b, "Mul", x, x);
     const sal_value *xv = sal_val(b->g, x);
-    int64_t size = sal_node_int(n, "size", 1);
-    int64_t kernel[] = {size, 1}, pads[] = {(size - 1) / 2, 0, size / 2, 0};
-    sal_attr attr[] = {SAL_AINTS("kernel_shape", kernel, 2), SAL_AINTS("pads", pads, 4),
-                       SAL_AI("count_include_pad", 1)};
+    int64_t size = sal_node_int(n, "size", 1), one = 1;
+    int64_t kernel[] = {size, 1, 1}, pads[6] = {(size - 1) / 2};
+    int axes = xv->rank - 1;
     if (xv->rank < 2)
         return b->st =
                    sal_fail(b->err, SAL_ESHAPE, "node %s: the input's rank is not known", n->name);
-    int64_t flat[4] = {xv->dims[0], 1, xv->dims[1], 1};
-    for (int i = 2; i < xv->rank; i++)
-        flat[3] = sal_dim_mul(b->g, flat[3], xv->dims[i]);
-    sal_vid square = sal_b_reshape(b, sal_b2(b, "Mul", x, x), 4, flat, x);
-    sal_vid mean = sal_b_reshape_like(b, sal_b_op(b, "AveragePool", 1, &square, 3, attr), x);
-    sal_vid base = sal_b2(b, "Mul", mean, sal_b_like(b, x, sal_node_float(n, "alpha", 1e-4)));
+    if (axes > 3) {
+        int64_t flat[4] = {xv->dims[0], 1, xv->dims[1], 1};
+        axes = 2;
+        for (int i = 2; i < xv->rank; i++)
+            flat[3] = sal_dim_mul(b->g, flat[3], xv->dims[i]);
+        base = sal_b_reshape(b, base, 4, flat, x);
+    } else {
+        base = sal_b_unsqueeze(b, base, 1, &one);
+    }
+    pads[axes] = size / 2;
+    sal_attr attr[] = {SAL_AINTS("kernel_shape", kernel, axes), SAL_AINTS("pads", pads, 2 * axes),
+                       SAL_AI("count_include_pad", 1)};
+    base = sal_b_op(b, "AveragePool", 1, &base, 3, attr);
+    base = xv->rank > 4 ? sal_b_reshape_like(b, base, x) : sal_b_squeeze(b, base, 1, &one);
+    base = sal_b2(b, "Mul", base, sal_b_like(b, x, sal_node_float(n, "alpha", 1e-4)));
     base = sal_b2(b, "Add", base, sal_b_like(b, x, sal_node_float(n, "bias", 1.0)));
     sal_vid power = sal_b2(b, "Pow", base, sal_b_like(b, x, sal_node_float(n, "beta", 0.75)));
     out[0] = sal_b2(b, "Div", x, power);
@@ -86,6 +94,7 @@ static const char *const lrn_cases[] = {
     /* ONNX Runtime takes odd sizes of images only. */
     "f32[1,5,2,3] ; size=4 alpha=0.3 beta=0.5 ; noort",
     "f32[2,6,3,1] ; size=3 ;",
+    "f32[1,4,2,1,2] ; size=3 alpha=0.2 ; noort",
     "f32[2,4,3] ; size=2 alpha=0.7 ; noort",
     NULL,
 };

@@ -46,6 +46,20 @@ static sal_vid builder_dim(sal_builder *b, int64_t d, sal_vid from)
     return SAL_NONE;
 }
 
+/* First dimension that is a symbol `from` does not have (a product, say), -1 when there is none. */
+static int builder_missing(const sal_builder *b, int rank, const int64_t *dims, sal_vid from)
+{
+    const sal_value *v = sal_val(b->g, from);
+    for (int i = 0; i < rank; i++) {
+        bool found = dims[i] >= 0;
+        for (int k = 0; k < v->rank && !found; k++)
+            found = v->dims[k] == dims[i];
+        if (!found)
+            return i;
+    }
+    return -1;
+}
+
 sal_vid sal_b_reshape(sal_builder *b, sal_vid x, int rank, const int64_t *dims, sal_vid from)
 {
     if (b->st != SAL_OK)
@@ -63,8 +77,10 @@ sal_vid sal_b_reshape(sal_builder *b, sal_vid x, int rank, const int64_t *dims, 
         shape = sal_b_ints(b, spec, rank);
     } else {
         sal_vid parts[SAL_MAX_RANK];
-        for (int i = 0; i < rank; i++)
-            parts[i] = b->st == SAL_OK ? builder_dim(b, dims[i], from) : SAL_NONE;
+        int rest = zeros == 0 ? builder_missing(b, rank, dims, from) : -1;
+        const int64_t minus = -1;
+        for (int i = 0; i < rank && b->st == SAL_OK; i++)
+            parts[i] = i == rest ? sal_b_ints(b, &minus, 1) : builder_dim(b, dims[i], from);
         shape = b->st == SAL_OK ? sal_b_concat(b, rank, parts, 0) : SAL_NONE;
     }
     sal_attr zero = SAL_AI("allowzero", 1);
