@@ -636,31 +636,18 @@ TEST(cancelling)
 
 /* ---- questions ---- */
 
-static size_t pets_match(const void *ctx, const char *text, int64_t *out, size_t cap)
+static sal_labels *pets(void)
 {
-    static const char *const names[] = {"tabby cat", "samoyed dog", "beagle dog", "car", "cup"};
-    size_t n = 0;
+    static const char text[] = "tabby cat\nsamoyed dog\nbeagle dog\ncar\ncup\n";
+    sal_labels *l = NULL;
 
-    (void)ctx;
-    for (int64_t i = 0; i < 5; i++) {
-        if (strstr(names[i], text) == NULL)
-            continue;
-        if (n < cap)
-            out[n] = i;
-        n++;
-    }
-    return n;
-}
-
-static const char *pets_name(const void *ctx, int64_t i)
-{
-    (void)ctx;
-    return i == 2 ? "beagle dog" : (i == 0 ? "tabby cat" : NULL);
+    CHECK_OK(sal_labels_read_memory(&l, text, sizeof(text) - 1, "pets", &err));
+    return l;
 }
 
 TEST(questions)
 {
-    static const sal_query_labels labels = {NULL, pets_match, pets_name};
+    sal_labels *labels = pets();
     static const char *const dog[] = {"dog"}, *const cat[] = {"cat"}, *const pair[] = {"3", "4"};
     static const char *const second[] = {"top2"}, *const far[] = {"9"}, *const bird[] = {"bird"};
     static const int64_t dims[] = {2, 5}, classes = 5;
@@ -668,12 +655,12 @@ TEST(questions)
     sal_tensor logits = sal_tensor_borrow(SAL_F32, 2, dims, z);
     sal_query q;
 
-    CHECK(sal_query_needs_logits(&(sal_question){dog, 1, cat, 1}, &labels));
-    CHECK(!sal_query_needs_logits(&(sal_question){cat, 1, pair, 2}, &labels));
-    CHECK(sal_query_needs_logits(&(sal_question){NULL, 0, cat, 1}, &labels));
+    CHECK(sal_query_needs_logits(&(sal_question){dog, 1, cat, 1}, labels));
+    CHECK(!sal_query_needs_logits(&(sal_question){cat, 1, pair, 2}, labels));
+    CHECK(sal_query_needs_logits(&(sal_question){NULL, 0, cat, 1}, labels));
     /* Several classes are dogs: of the first sample it is 2, of the second 1. */
-    CHECK_OK(sal_query_resolve(&q, &(sal_question){dog, 1, cat, 1}, 1, &classes, &logits, &labels,
-                               &err));
+    CHECK_OK(
+        sal_query_resolve(&q, &(sal_question){dog, 1, cat, 1}, 1, &classes, &logits, labels, &err));
     CHECK_EQ(q.rows, 2);
     CHECK_EQ(q.why[0], 2);
     CHECK_EQ(q.why[1], 1);
@@ -685,7 +672,7 @@ TEST(questions)
     sal_query_free(&q);
     /* Foils are averaged. */
     CHECK_OK(
-        sal_query_resolve(&q, &(sal_question){cat, 1, pair, 2}, 1, &classes, NULL, &labels, &err));
+        sal_query_resolve(&q, &(sal_question){cat, 1, pair, 2}, 1, &classes, NULL, labels, &err));
     CHECK_EQ(q.rows, 1);
     CHECK_EQ(sal_tensor_get(&q.weights, 3), -0.5);
     sal_query_free(&q);
@@ -700,13 +687,14 @@ TEST(questions)
              SAL_EINVAL);
     sal_query_free(&q);
     CHECK_EQ(
-        sal_query_resolve(&q, &(sal_question){bird, 1, NULL, 0}, 1, &classes, NULL, &labels, &err),
+        sal_query_resolve(&q, &(sal_question){bird, 1, NULL, 0}, 1, &classes, NULL, labels, &err),
         SAL_EINVAL);
     sal_query_free(&q);
     CHECK_EQ(
-        sal_query_resolve(&q, &(sal_question){cat, 1, cat, 1}, 1, &classes, NULL, &labels, &err),
+        sal_query_resolve(&q, &(sal_question){cat, 1, cat, 1}, 1, &classes, NULL, labels, &err),
         SAL_EINVAL);
     sal_query_free(&q);
+    sal_labels_free(labels);
 }
 
 TEST(questions_about_elements)

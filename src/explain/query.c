@@ -6,14 +6,12 @@
 
 #include <stdio.h>
 
-#define QUERY_MAX_MATCHES 4096
-
 typedef struct query_context {
     int64_t classes;
     int rank;
     const int64_t *dims;
     const sal_tensor *logits;
-    const sal_query_labels *labels;
+    const sal_labels *labels;
     sal_query *out;
     sal_error *err;
 } query_context;
@@ -119,21 +117,28 @@ static sal_status query_nth(const query_context *c, const char *text, size_t s, 
     return SAL_OK;
 }
 
+/* Name of a class, NULL when it has none. */
+static const char *query_name(const sal_labels *labels, int64_t k)
+{
+    const char *name = labels == NULL || (size_t)k >= sal_labels_count(labels)
+                           ? ""
+                           : sal_labels_short(labels, (size_t)k);
+
+    return name[0] == '\0' ? NULL : name;
+}
+
 static sal_status query_named(const query_context *c, const char *text, size_t s, int64_t *out)
 {
-    int64_t *found = NULL;
+    sal_label_match how;
+    int32_t *found = NULL;
     size_t n = 0;
     sal_status st = SAL_OK;
 
+    *out = -1;
     if (c->labels == NULL)
         return sal_fail(c->err, SAL_EINVAL,
                         "%s: the classes of this model have no names; give an index", text);
-    found = sal_malloc(QUERY_MAX_MATCHES * sizeof(*found));
-    if (found == NULL)
-        return sal_fail_nomem(c->err);
-    n = SAL_MIN(c->labels->match(c->labels->ctx, text, found, QUERY_MAX_MATCHES),
-                QUERY_MAX_MATCHES);
-    *out = -1;
+    SAL_TRY(sal_labels_find(c->labels, text, &found, &n, &how, c->err));
     for (size_t i = 0; i < n; i++) {
         if (found[i] < 0 || found[i] >= c->classes)
             continue;
@@ -142,12 +147,12 @@ static sal_status query_named(const query_context *c, const char *text, size_t s
             *out = found[i];
     }
     if (*out < 0) {
-        st = sal_fail(c->err, SAL_EINVAL,
-                      "no class is called %s; `salience list targets` shows all", text);
+        st = sal_fail(c->err, SAL_EINVAL, "%s is class %d, but the model has only %lld classes",
+                      text, (int)found[0], (long long)c->classes);
         goto done;
     }
     if (n > 1 && s == 0) {
-        const char *name = c->labels->name(c->labels->ctx, *out);
+        const char *name = query_name(c->labels, *out);
 
         st = sal_bytes_printf(
             &c->out->notes, c->err, "%s%s fits %zu classes; taken for %lld %s, the likeliest",
@@ -170,17 +175,24 @@ static sal_status query_one(const query_context *c, const char *text, size_t s, 
     return query_named(c, text, s, out);
 }
 
-static bool query_text_needs_logits(const char *text, const sal_query_labels *labels)
+static bool query_text_needs_logits(const char *text, const sal_labels *labels)
 {
-    int64_t at[SAL_MAX_RANK], found[2];
+    int64_t at[SAL_MAX_RANK];
+    sal_label_match how;
+    int32_t *found = NULL;
+    size_t n = 0;
 
     if (query_numbers(text, at) > 0)
         return false;
-    return query_top(text) > 0 ||
-           (labels != NULL && labels->match(labels->ctx, text, found, 2) > 1);
+    if (query_top(text) > 0)
+        return true;
+    if (labels == NULL || sal_labels_find(labels, text, &found, &n, &how, NULL) != SAL_OK)
+        return false; /* resolving it will report what is wrong */
+    sal_free(found);
+    return n > 1;
 }
 
-bool sal_query_needs_logits(const sal_question *q, const sal_query_labels *labels)
+bool sal_query_needs_logits(const sal_question *q, const sal_labels *labels)
 {
     bool any = q->n_why == 0;
 
@@ -197,7 +209,7 @@ static sal_status query_describe(const query_context *c, const char *word, const
     sal_status st = SAL_OK;
 
     for (size_t i = 0; i < n; i++) {
-        const char *name = c->labels == NULL ? NULL : c->labels->name(c->labels->ctx, classes[i]);
+        const char *name = query_name(c->labels, classes[i]);
 
         SAL_TRY(sal_bytes_printf(&c->out->text, c->err, "%s%s%lld%s%s",
                                  i > 0 ? " and " : (c->out->text.len > 0 ? ", " : ""),
@@ -242,8 +254,7 @@ done:
 }
 
 sal_status sal_query_resolve(sal_query *out, const sal_question *q, int rank, const int64_t *dims,
-                             const sal_tensor *logits, const sal_query_labels *labels,
-                             sal_error *err)
+                             const sal_tensor *logits, const sal_labels *labels, sal_error *err)
 {
     query_context c = {.classes = 1,
                        .rank = rank,

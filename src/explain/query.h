@@ -2,16 +2,7 @@
 #ifndef SAL_EXPLAIN_QUERY_H
 #define SAL_EXPLAIN_QUERY_H
 
-#include "base/base.h"
-
-/* Where class names come from (format/labels.h, or a test). */
-typedef struct sal_query_labels {
-    const void *ctx;
-    /* Classes that a text means, at most cap of them into out[]; returns how many there are. */
-    size_t (*match)(const void *ctx, const char *text, int64_t *out, size_t cap);
-    /* Name of a class; NULL when it has none. */
-    const char *(*name)(const void *ctx, int64_t index);
-} sal_query_labels;
+#include "format/labels.h"
 
 /* Each text is an index ("207"), an element of an output that is no list of classes ("12,40" or
  * "name[12,40]"), "top" (the class with the largest logit; "top2" the second, and so on), or a name
@@ -33,13 +24,12 @@ typedef struct sal_query {
 } sal_query;
 
 /* True when the answer depends on the logits (top, or a name of several classes). */
-bool sal_query_needs_logits(const sal_question *q, const sal_query_labels *labels);
+bool sal_query_needs_logits(const sal_question *q, const sal_labels *labels);
 /* Find the classes and their weights. dims: shape of one sample of the logits. logits: [n, ...],
  * NULL when not needed. labels: NULL when the classes have no names. *out: sal_query_free(), also
  * after failure. */
 sal_status sal_query_resolve(sal_query *out, const sal_question *q, int rank, const int64_t *dims,
-                             const sal_tensor *logits, const sal_query_labels *labels,
-                             sal_error *err);
+                             const sal_tensor *logits, const sal_labels *labels, sal_error *err);
 void sal_query_free(sal_query *q);
 
 #endif

@@ -8,15 +8,17 @@
  * served by the same line, whatever its layout, groups or dilations. A bias absorbs its share. The
  * other operators:
  *
- *   activations (SAL_OP_PIECEWISE)    R unchanged
- *   copies (SAL_OP_MOVE), Where       the copy's own derivative
- *   pooled maxima                     the line above: the winner takes all, but for what epsilon
- * absorbs other maxima                      the own derivative: the winner takes all products of a
- * constant            R unchanged products of k activations         the line above, divided by k:
- * by Euler's theorem the relevances of an operator of degree k would otherwise sum to k R quotients
- * all to the numerator normalisation layers              R unchanged (AttnLRP, Achtibat et al.,
- * 2024: mean and deviation are taken as constants, gain and offset absorb nothing) anything else
- * the line above as a first-order Taylor expansion; noted by name */
+ *   activations (SAL_OP_PIECEWISE)   R unchanged
+ *   copies (SAL_OP_MOVE), Where      the copy's own derivative
+ *   pooled maxima                    the line above: the winner takes all but what epsilon absorbs
+ *   other maxima                     the own derivative: the winner takes all
+ *   products with a constant         R unchanged
+ *   products of k activations        the line above, divided by k: by Euler's theorem the
+ *                                    relevances of a product of k would otherwise sum to k R
+ *   quotients                        all to the numerator
+ *   normalisation layers             R unchanged (AttnLRP, Achtibat et al., 2024: mean and
+ *                                    deviation are taken as constants)
+ *   anything else                    the line above as a Taylor expansion; noted by name */
 #include "diff/rules.h"
 #include "ops/builder.h"
 

@@ -1,7 +1,8 @@
 /* Grad-CAM++. With g = dT/dA and S_k = sum_p A_kp:
  *
- *     alpha_kp = g^2 / (2 g^2 + S_k g^3 + 1e-6),    w_k = sum_p alpha_kp relu(g_kp),    map =
- * relu(sum_k w_k A_k)
+ *     alpha_kp = g^2 / (2 g^2 + S_k g^3 + 1e-6)
+ *     w_k = sum_p alpha_kp relu(g_kp)
+ *     map = relu(sum_k w_k A_k)
  *
  * The factor exp(T) of the paper's derivation is common to all positions and left out. */
 #include "explain/methods.h"
