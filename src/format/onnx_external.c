@@ -86,6 +86,18 @@ static sal_status external_errno(sal_error *err, const char *location)
     return sal_fail(err, SAL_EIO, "external data '%s' cannot be opened: %s", location, why);
 }
 
+/* Has the path a component ".."? */
+static bool external_climbs(const char *s)
+{
+    while (*s != '\0') {
+        size_t n = strcspn(s, "/");
+        if (n == 2 && s[0] == '.' && s[1] == '.')
+            return true;
+        s += n + (s[n] == '/');
+    }
+    return false;
+}
+
 /* Open folder by folder, so that a link anywhere on the way is noticed. *out: file descriptor. */
 static sal_status external_walk(const char *dir, const char *location, int *out, sal_error *err)
 {
@@ -96,6 +108,8 @@ static sal_status external_walk(const char *dir, const char *location, int *out,
     if (*s == '/')
         return external_refuse(err, location,
                                "the path is absolute; it must be relative to the model's folder");
+    if (external_climbs(s))
+        return external_refuse(err, location, "it leads out of the model's folder");
     int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
         return external_errno(err, location);
@@ -109,10 +123,6 @@ static sal_status external_walk(const char *dir, const char *location, int *out,
         }
         memcpy(part, s, n);
         part[n] = '\0';
-        if (strcmp(part, "..") == 0) {
-            (void)close(at);
-            return external_refuse(err, location, "it leads out of the model's folder");
-        }
         if (!last && (n == 0 || strcmp(part, ".") == 0)) {
             s += n + 1;
             continue;

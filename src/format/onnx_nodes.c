@@ -1,4 +1,5 @@
 /* The nodes of a GraphProto -> nodes of the graph. */
+#include "format/onnx_names.h"
 #include "format/onnx_reader.h"
 #include "ops/builder.h"
 
@@ -16,6 +17,7 @@ typedef struct nodes_ctx {
     const Onnx__ModelProto *model;
     int opset;
     sal_onnx_external *external;
+    sal_onnx_names names; /* of the nodes */
     nodes_item *items;
     int32_t *producer; /* value id -> index of its item, -1 for inputs and constants */
     sal_error *err;
@@ -173,7 +175,7 @@ static sal_status nodes_check_arity(const nodes_ctx *c, const sal_node *n)
 }
 
 /* Second pass, in topological order: bring the node to today's form and append it. */
-static sal_status nodes_append(const nodes_ctx *c, const nodes_item *item)
+static sal_status nodes_append(nodes_ctx *c, const nodes_item *item)
 {
     const Onnx__NodeProto *p = item->p;
     sal_graph *g = c->g;
@@ -196,6 +198,12 @@ static sal_status nodes_append(const nodes_ctx *c, const nodes_item *item)
     int n_attr;
     sal_status st = sal_onnx_attrs(g, p, c->external, &draft.attr, &n_attr, c->err);
     draft.n_attr = n_attr;
+    /* A node without a name is called after its first output: unlike a number, that can be found.
+     */
+    if (st == SAL_OK)
+        st = sal_onnx_names_unique(&c->names, &g->arena,
+                                   draft.name[0] != '\0' ? draft.name : nodes_label(p), &draft.name,
+                                   c->err);
     if (st == SAL_OK && draft.op->upgrade != NULL) {
         sal_upgrade u = {g, c->opset, &draft, c->err};
         st = draft.op->upgrade(&u);
@@ -292,7 +300,7 @@ sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset,
                           const Onnx__ModelProto *model, sal_onnx_external *external,
                           sal_error *err)
 {
-    nodes_ctx c = {g, p, model, opset, external, NULL, NULL, err};
+    nodes_ctx c = {g, p, model, opset, external, {NULL, 0, 0}, NULL, NULL, err};
     sal_status st = SAL_OK;
     if (p->n_node >= INT32_MAX)
         return sal_fail(err, SAL_EFORMAT, "the graph has too many nodes");
@@ -302,6 +310,7 @@ sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset,
     SAL_TRY(nodes_prepare(&c));
     SAL_TRY(nodes_sort(&c));
 done:
+    sal_onnx_names_free(&c.names);
     sal_free(c.items);
     sal_free(c.producer);
     return st;

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "format/onnx_write.h"
 
+#include "format/onnx_names.h"
 #include "format/onnx_proto.h"
 #include "graph/op.h"
 
@@ -21,7 +22,8 @@ enum {
 typedef struct write_ctx {
     sal_arena arena;
     const sal_graph *g;
-    sal_vid *weights; /* constants that are read, in order of first use */
+    sal_onnx_names names; /* of nodes */
+    sal_vid *weights;     /* constants that are read, in order of first use */
     size_t n_weights, cap_weights;
     const char *data_name; /* file of the weights, relative to the model; NULL: inline */
     uint64_t offset;       /* where the next weight goes in it */
@@ -173,12 +175,16 @@ static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p
         return sal_fail(c->err, SAL_EUNSUPPORTED,
                         "node '%s': the operator %s is not part of ONNX; expand it first", n->name,
                         n->op->name);
-    p->name = write_text(n->name);
+    const char *name;
+    sal_status st = sal_onnx_names_unique(&c->names, &c->arena, n->name, &name, c->err);
+    if (st != SAL_OK)
+        return st;
+    p->name = write_text(name);
     p->op_type = write_text(n->op->name);
     WRITE_LIST(c, p->attribute, (size_t)n->n_attr, Onnx__AttributeProto,
                onnx__attribute_proto__init);
     p->n_attribute = (size_t)n->n_attr;
-    sal_status st = write_names(c, n->in, n->n_in, &p->input, &p->n_input);
+    st = write_names(c, n->in, n->n_in, &p->input, &p->n_input);
     if (st == SAL_OK)
         st = write_names(c, n->out, n->n_out, &p->output, &p->n_output);
     for (int i = 0; st == SAL_OK && i < n->n_attr; i++)
@@ -362,6 +368,7 @@ static sal_status write_pack(write_ctx *c, sal_bytes *out)
 
 static void write_done(write_ctx *c)
 {
+    sal_onnx_names_free(&c->names);
     sal_arena_free(&c->arena);
     sal_free(c->weights);
 }
