@@ -58,7 +58,7 @@ static sal_status batch_norm_eval(const sal_eval *e)
     }
     sal_ref_store(&ry);
     for (int i = 1; i < e->node->n_out; i++)
-        if (e->out[i] != NULL)
+        if (e->out[i] != NULL && e->out[i]->data != NULL)
             memcpy(e->out[i]->data, e->in[i % 2 == 1 ? 3 : 4]->data, sal_tensor_bytes(e->out[i]));
 done:
     for (int i = 0; i < 5; i++)

@@ -38,6 +38,9 @@ static sal_status conv_weight_grad_infer(sal_infer *c)
         (dy->dims[1] >= 0 && dy->dims[1] % group != 0))
         return sal_fail(c->err, SAL_EINVAL, "%lld and %lld channels do not divide into %lld groups",
                         (long long)x->dims[1], (long long)dy->dims[1], (long long)group);
+    if (x->dims[0] >= 0 && dy->dims[0] >= 0 && x->dims[0] != dy->dims[0])
+        return sal_fail(c->err, SAL_ESHAPE, "batches of %lld and %lld", (long long)x->dims[0],
+                        (long long)dy->dims[0]);
     dims[0] = dy->dims[1];
     dims[1] = group == 1 ? x->dims[1] : sal_dim_div(c->g, x->dims[1], group);
     for (int i = 0; i < win.n; i++)

@@ -10,7 +10,9 @@ static sal_status einsum_infer(sal_infer *c)
     const sal_value *x = sal_infer_in(c, 0);
     for (int i = 0; i < c->node->n_in; i++) {
         const sal_value *v = sal_infer_in(c, i);
-        if (v == NULL || v->rank < 0)
+        if (v == NULL)
+            return sal_fail(c->err, SAL_EINVAL, "input %d is omitted", i);
+        if (v->rank < 0)
             return sal_infer_out(c, 0, x->dtype, -1, NULL);
     }
     sal_status st = sal_einsum_of_node(&e, c->g, c->node, c->err);

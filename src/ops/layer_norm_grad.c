@@ -10,6 +10,10 @@ static sal_status layer_norm_grad_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (x->rank >= 0)
         st = sal_infer_axis(c, sal_node_int(c->node, "axis", -1), x->rank, &axis);
+    if (st == SAL_OK)
+        st = sal_norm_check_scale(c, 0, x, false);
+    if (st == SAL_OK)
+        st = sal_norm_check_scale(c, 2, x, true);
     return st == SAL_OK ? sal_infer_out_like(c, 0, 1) : st;
 }
 

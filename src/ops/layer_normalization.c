@@ -21,6 +21,8 @@ static sal_status layer_norm_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (x->rank >= 0)
         st = sal_infer_axis(c, sal_node_int(c->node, "axis", -1), x->rank, &axis);
+    for (int i = 1; i < 3 && st == SAL_OK; i++)
+        st = sal_norm_check_scale(c, i, x, true);
     if (st == SAL_OK)
         st = sal_infer_out_like(c, 0, 0);
     for (int i = 0; i < x->rank; i++)

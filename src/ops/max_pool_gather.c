@@ -4,7 +4,7 @@
 
 static sal_status max_pool_gather_infer(sal_infer *c)
 {
-    return sal_infer_out_like(c, 0, 2);
+    return sal_pool_infer_grad(c, -1, 2);
 }
 
 static sal_status max_pool_gather_eval(const sal_eval *e)

@@ -4,7 +4,7 @@
 
 static sal_status max_pool_grad_infer(sal_infer *c)
 {
-    return sal_infer_out_like(c, 0, 1);
+    return sal_pool_infer_grad(c, 0, 1);
 }
 
 static sal_status max_pool_grad_eval(const sal_eval *e)

@@ -9,6 +9,8 @@ static sal_status rms_norm_infer(sal_infer *c)
     if (x->rank < 0)
         return sal_infer_out(c, 0, s->dtype, -1, NULL);
     sal_status st = sal_infer_axis(c, sal_node_int(c->node, "axis", -1), x->rank, &axis);
+    if (st == SAL_OK)
+        st = sal_norm_check_scale(c, 1, x, true);
     return st == SAL_OK ? sal_infer_out(c, 0, s->dtype, x->rank, x->dims) : st;
 }
 

@@ -90,6 +90,11 @@ done:
     return st;
 }
 
+static bool evaluate_as_declared(const sal_value *v, const sal_tensor *t)
+{
+    return v->rank == t->rank && memcmp(v->dims, t->dims, (size_t)t->rank * sizeof *t->dims) == 0;
+}
+
 /* Allocate the outputs with the types that g (or else the scratch graph) says. */
 static sal_status evaluate_alloc(const sal_graph *g, const sal_node *node,
                                  const sal_tensor *const *in, sal_tensor *const *out,
@@ -104,6 +109,10 @@ static sal_status evaluate_alloc(const sal_graph *g, const sal_node *node,
     for (int i = 0; i < node->n_out; i++)
         fixed = fixed && (out[i] == NULL || (sal_value_is_static(sal_val(g, node->out[i])) &&
                                              sal_val(g, node->out[i])->dtype != SAL_DT_NONE));
+    /* Where a declared input shape has symbols, or is not what is at hand, the checks of inference
+     * are still to be made. */
+    for (int i = 0; i < node->n_in && fixed; i++)
+        fixed = in[i] == NULL || evaluate_as_declared(sal_val(g, node->in[i]), in[i]);
     if (!fixed)
         SAL_TRY(evaluate_scratch(&scratch, &n, node, in, err));
     for (int i = 0; i < node->n_out; i++) {

@@ -7,7 +7,7 @@ sal_status sal_ref_in(sal_ref *r, const sal_tensor *t, sal_error *err)
     r->t = t;
     if (t == NULL)
         return SAL_OK;
-    if (t->dtype == SAL_F64) {
+    if (t->dtype == SAL_F64 && t->data != NULL) {
         r->x = t->data;
         return SAL_OK;
     }
@@ -33,7 +33,7 @@ sal_status sal_ref_out(sal_ref *r, const sal_tensor *t, sal_error *err)
     r->t = t;
     if (t == NULL)
         return SAL_OK;
-    if (t->dtype == SAL_F64) {
+    if (t->dtype == SAL_F64 && t->data != NULL) {
         r->x = t->data;
         return SAL_OK;
     }

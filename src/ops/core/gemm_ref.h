@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* A tensor's elements as doubles: the tensor's own memory when it is float64, a copy else. */
+/* A tensor's elements as doubles: the tensor's own memory when it is float64, a copy else. Never
+ * NULL for a tensor, even one without elements. */
 typedef struct sal_ref {
     double *x;
     double *owned;

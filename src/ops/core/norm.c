@@ -73,14 +73,34 @@ sal_vid sal_norm_per_channel(sal_builder *b, sal_vid v, int rank)
 sal_status sal_norm_check_vector(const sal_infer *c, int i, const sal_value *x, const char *what)
 {
     const sal_value *v = sal_infer_in(c, i);
-    if (v == NULL || v->rank < 0 || x->rank < 2)
+    if (v == NULL || v->rank < 0 || x->rank < 0)
         return SAL_OK;
-    if (v->rank == 1 && (v->dims[0] < 0 || x->dims[1] < 0 || v->dims[0] == x->dims[1]))
+    int64_t channels = x->rank > 1 ? x->dims[1] : 1;
+    if (v->rank == 1 && (v->dims[0] < 0 || channels < 0 || v->dims[0] == channels))
         return SAL_OK;
     char text[160];
     return sal_fail(c->err, SAL_ESHAPE, "%s is %s; one element for each of %lld channels is needed",
                     what, sal_value_text(c->g, c->node->in[i], text, sizeof(text)),
-                    (long long)x->dims[1]);
+                    (long long)channels);
+}
+
+sal_status sal_norm_check_scale(const sal_infer *c, int i, const sal_value *x, bool broadcast)
+{
+    const sal_value *v = sal_infer_in(c, i);
+    char a[160], b[160];
+    if (v == NULL || v->rank < 0 || x->rank < 0)
+        return SAL_OK;
+    bool fits = broadcast ? v->rank <= x->rank : v->rank == x->rank;
+    for (int k = 0; k < v->rank && fits; k++) {
+        int64_t have = v->dims[k], want = x->dims[x->rank - v->rank + k];
+        fits = have == want || have < 0 || want < 0 || (broadcast && have == 1);
+    }
+    if (fits)
+        return SAL_OK;
+    return sal_fail(
+        c->err, SAL_ESHAPE, "input %d, %s, does not fit %s", i,
+        sal_value_text(c->g, c->node->in[i], a, sizeof(a)),
+        sal_value_text(c->g, c->node->in[x == sal_infer_in(c, 0) ? 0 : 1], b, sizeof(b)));
 }
 
 int64_t sal_norm_span(const int64_t *dims, int from, int to)

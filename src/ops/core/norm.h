@@ -26,6 +26,9 @@ sal_vid sal_norm_per_channel(sal_builder *b, sal_vid v, int rank);
 sal_dtype sal_norm_stash(const sal_node *n, sal_dtype x);
 /* SAL_ESHAPE unless input i is a vector as long as the channels of x. `what` names it. */
 sal_status sal_norm_check_vector(const sal_infer *c, int i, const sal_value *x, const char *what);
+/* SAL_ESHAPE unless input i has the shape of x (one of the first two inputs) or, where asked for,
+ * broadcasts to it. */
+sal_status sal_norm_check_scale(const sal_infer *c, int i, const sal_value *x, bool broadcast);
 /* Product of dims[from .. to-1]. */
 int64_t sal_norm_span(const int64_t *dims, int from, int to);
 

@@ -25,6 +25,34 @@ sal_status sal_pool_infer(sal_infer *c)
     return st;
 }
 
+sal_status sal_pool_infer_grad(sal_infer *c, int pooled, int like)
+{
+    const sal_value *x = sal_infer_in(c, 1);
+    int64_t dims[SAL_MAX_RANK];
+    sal_window win;
+
+    if (x->rank < 0)
+        return sal_infer_out(c, 0, x->dtype, -1, NULL);
+    sal_status st = sal_window_from_node(&win, c->node, x->rank, x->dims, NULL, false, c->err);
+    if (st != SAL_OK)
+        return st;
+    dims[0] = x->dims[0];
+    dims[1] = x->dims[1];
+    for (int i = 0; i < win.n; i++)
+        dims[2 + i] = win.out[i];
+    for (int k = 0; k < 3; k++) {
+        const sal_value *v = sal_infer_in(c, k);
+        const int64_t *want = k == 2 || k == pooled ? dims : x->dims;
+        bool fits = v->rank < 0 || v->rank == x->rank;
+        for (int i = 0; i < v->rank && fits; i++)
+            fits = v->dims[i] < 0 || want[i] < 0 || v->dims[i] == want[i];
+        if (!fits)
+            return sal_fail(c->err, SAL_ESHAPE, "the shape of input %d does not fit the pooling",
+                            k);
+    }
+    return sal_infer_out_like(c, 0, like);
+}
+
 sal_status sal_pool_ref_make(sal_pool_ref *p, const sal_node *node, int rank, const int64_t *dims,
                              sal_error *err)
 {

@@ -11,6 +11,10 @@
 /* Inference of MaxPool, AveragePool and LpPool. */
 sal_status sal_pool_infer(sal_infer *c);
 
+/* Inference of operators on (gradient, pooled tensor x, pooled values y): inputs 2 and `pooled`
+ * (-1: none) have the shape of y, the others that of x; the output is shaped as input `like`. */
+sal_status sal_pool_infer_grad(sal_infer *c, int pooled, int like);
+
 /* The planes of a pooling: window lifted to three axes, sizes, number of planes (batch * channels).
  */
 typedef struct sal_pool_ref {
