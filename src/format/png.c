@@ -31,8 +31,12 @@ static void png_on_warning(png_structp png, png_const_charp text)
     (void)text;
 }
 
+/* A row needs at most 512 KiB. libpng takes the length of an eXIf chunk for granted, up to 2 GiB:
+ * such a chunk is passed over. */
 static png_voidp png_on_malloc(png_structp png, png_alloc_size_t bytes)
 {
+    if (bytes > (png_alloc_size_t)8 << 20)
+        return NULL;
     void *p = sal_malloc(bytes);
     if (p == NULL) {
         png_job *job = png_get_mem_ptr(png);
@@ -56,10 +60,19 @@ static void png_on_read(png_structp png, png_bytep out, size_t n)
     job->pos += n;
 }
 
+/* Names of five bytes, the last being 0. */
+static const png_byte png_ignored[] =
+    "bKGD\0cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0"
+    "zTXt";
+
 static void png_decode_body(png_structp png, png_infop info, png_job *job, sal_error *err)
 {
     png_set_read_fn(png, job, png_on_read);
     png_set_user_limits(png, SAL_IMAGE_MAX_SIDE, SAL_IMAGE_MAX_SIDE);
+    /* Nothing is wanted of texts and colour spaces; some are compressed, and cost time to unpack.
+     */
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, png_ignored,
+                                (int)sizeof png_ignored / 5);
     png_set_chunk_malloc_max(png, 8u << 20);
     png_set_chunk_cache_max(png, 64);
     png_read_info(png, info);

@@ -129,6 +129,9 @@ def fuzz_seeds(files):
         base, extension = os.path.splitext(name)
         if not base.startswith("turn") or base in ("turn", "turn6"):
             write(os.path.join(CORPUS, kinds[extension], name), content)
+    # a chunk that announces 768 MiB
+    head = files["rgb.png"][:33]
+    write(os.path.join(CORPUS, "png", "huge_exif.png"), head + b"\x30\0\0\0eXIfMM\0*" + files["rgb.png"][33:])
     arrays = {"f4": np.arange(6, dtype="<f4").reshape(2, 3), "f8_big": np.arange(4, dtype=">f8"),
               "i8_fortran": np.asfortranarray(np.arange(24).reshape(2, 3, 4)), "bool": np.array([True, False]),
               "empty": np.zeros((0, 3), "<f2"), "scalar": np.array(5, "<u2")}
