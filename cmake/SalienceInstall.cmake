@@ -33,3 +33,19 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(TARGET salience_program)
     install(TARGETS salience_program DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+
+# The program prints its manual and its completions from the tables it parses with (cli/manual.c).
+if(TARGET salience_program AND EXISTS ${PROJECT_SOURCE_DIR}/cli/manual.c AND NOT CMAKE_CROSSCOMPILING
+        AND NOT SALIENCE_SANITIZE)
+    set(made ${PROJECT_BINARY_DIR}/manual)
+    file(MAKE_DIRECTORY ${made})
+    add_custom_command(
+        OUTPUT ${made}/salience.1 ${made}/salience.bash
+        COMMAND salience_program --man > ${made}/salience.1
+        COMMAND salience_program --completion bash > ${made}/salience.bash
+        DEPENDS salience_program VERBATIM COMMENT "Printing the manual and the completion")
+    add_custom_target(salience_manual ALL DEPENDS ${made}/salience.1 ${made}/salience.bash)
+    install(FILES ${made}/salience.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES ${made}/salience.bash RENAME salience
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+endif()

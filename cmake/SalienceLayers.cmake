@@ -76,7 +76,7 @@ function(sal_check_rows table macro dir)
     endforeach()
     if(missing)
         list(JOIN missing " " missing)
-        message(WARNING "${table} has rows for files that are not in ${dir}: ${missing}")
+        message(FATAL_ERROR "${table} has rows for files that are not in ${dir}: ${missing}")
     endif()
 endfunction()
 

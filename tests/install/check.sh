@@ -1,8 +1,8 @@
 #!/bin/sh
-# check.sh CMAKE BUILD CC LIBDIR: install into a folder of its own, move it (an installed tree can be moved),
+# check.sh CMAKE BUILD CC LIBDIR GENERATOR: install into a folder of its own, move it (an installed tree can be moved),
 # build an example against it by pkg-config and by the CMake package, run both and the program.
 set -eu
-cmake=$1 build=$2 cc=$3 libdir=$4
+cmake=$1 build=$2 cc=$3 libdir=$4 generator=$5
 here=$(cd "$(dirname "$0")" && pwd)
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
@@ -17,7 +17,7 @@ flags=$(PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --define-prefix --cflags --lib
 "$cc" -std=c11 "$here/example.c" $flags -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib" -o "$temp/by-pkg-config"
 "$temp/by-pkg-config"
 
-"$cmake" -S "$here" -B "$temp/by-cmake" -DCMAKE_PREFIX_PATH="$temp/tree" -DCMAKE_C_COMPILER="$cc" >/dev/null
+"$cmake" -G "$generator" -S "$here" -B "$temp/by-cmake" -DCMAKE_PREFIX_PATH="$temp/tree" -DCMAKE_C_COMPILER="$cc" >/dev/null
 "$cmake" --build "$temp/by-cmake" >/dev/null
 "$temp/by-cmake/example"
 LD_LIBRARY_PATH=$lib "$temp/by-cmake/example_static"
