@@ -82,19 +82,45 @@ static sal_status group_add_member(sal_plan *p, sal_group *gr, const sal_node *n
     return SAL_OK;
 }
 
+static bool group_reads(const sal_group *gr, sal_vid v)
+{
+    for (int i = 0; i < gr->n_members; i++)
+        for (int k = 0; k < gr->members[i]->n_in; k++)
+            if (gr->members[i]->in[k] == v)
+                return true;
+    return false;
+}
+
+/* Groups of masks stay where scheduling put them: moved to where the mask is used, they would keep alive the
+ * float values that they exist to replace. */
+static bool group_is_mask(const sal_plan *p, const sal_group *gr)
+{
+    return sal_val(p->g, gr->members[gr->n_members - 1]->out[0])->dtype == SAL_BOOL;
+}
+
+static bool group_can_join(const sal_plan *p, const sal_group *gr, const sal_node *n)
+{
+    return gr != NULL && gr->anchor == NULL && gr->n_members < SAL_MAX_TILE_NODES &&
+           (!group_is_mask(p, gr) || gr->position + 1 == n->id) &&
+           group_same_shape(p->g, gr->members[0]->out[0], n->out[0]) && sal_tile_fits(p, gr, n) &&
+           group_may_move(p, gr, n);
+}
+
 static sal_status group_elementwise(sal_plan *p, const sal_node *n, sal_error *err)
 {
     sal_group *best = NULL;
     for (int k = 0; k < n->n_in; k++) {
         int32_t from = n->in[k] == SAL_NONE ? -1 : sal_val(p->g, n->in[k])->producer;
         sal_group *gr = from < 0 ? NULL : p->groups[from];
-        if (gr == NULL || gr->anchor != NULL || gr->n_members >= SAL_MAX_TILE_NODES ||
-            !group_same_shape(p->g, gr->members[0]->out[0], n->out[0]) ||
-            !sal_tile_fits(p, gr, n) || !group_may_move(p, gr, n))
-            continue;
-        if (best == NULL || gr->position > best->position)
+        if (group_can_join(p, gr, n) && (best == NULL || gr->position > best->position))
             best = gr;
     }
+    /* The neighbour just before reads the same value: one pass serves both. */
+    sal_group *before = n->id > 0 ? p->groups[n->id - 1] : NULL;
+    for (int k = 0; best == NULL && k < n->n_in; k++)
+        if (group_can_join(p, before, n) && group_reads(before, n->in[k]) &&
+            group_same_shape(p->g, n->in[k], n->out[0]))
+            best = before;
     if (best == NULL && (best = group_new(p, NULL, n->id)) == NULL)
         return sal_fail_nomem(err);
     return group_add_member(p, best, n, err);

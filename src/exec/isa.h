@@ -35,6 +35,14 @@ typedef struct sal_isa_table {
     double (*sum)(const float *x, int64_t n);
     /* acc[c] += sum over i of x[i * block + c], c < block. */
     void (*sum_blocked)(float *acc, const float *x, int64_t n);
+    /* Products for the input gradient of a convolution with few input channels. For `pixels` neighbouring pixels
+     * of a blocked gradient (channel block b of pixel i begins at dy + b * block_stride + i * block):
+     * out[i * lanes + l] = sum over m of dy[i][m] * w[m * lanes + l]. lanes is a multiple of 16, m_count of the
+     * block. */
+    void (*pixel_products)(float *out, const float *dy, const float *w, int64_t pixels, int64_t block_stride,
+                           int64_t m_count, int64_t lanes);
+    /* row[i * step + j] += from[i * lanes + j] for j < width, i < pixels; width is 4, 8 or 16. */
+    void (*add_windows)(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes, int width);
 } sal_isa_table;
 
 /* The best table for this machine, or a lesser one when the environment variable SAL_CPU says "baseline" or

@@ -214,6 +214,7 @@ static sal_status lower_prepare_graph(sal_plan *p, const sal_graph *g, sal_error
         SAL_TRY(sal_pass_fold(p->g, &how, err));
         SAL_TRY(sal_pass_identity(p->g, err));
         SAL_TRY(sal_pass_cse(p->g, err));
+        SAL_TRY(sal_schedule_broadcasts(p->g, err));
     }
     SAL_TRY(sal_pass_dce(p->g, err));
     if (!p->reference)

@@ -76,3 +76,39 @@ done:
     sal_free(l.order);
     return st;
 }
+
+static bool schedule_same_dims(const sal_value *x, const sal_value *y)
+{
+    return x->rank == y->rank && memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims) == 0;
+}
+
+/* True when another operand of n alone gives the output its shape. */
+static bool schedule_shaped_by_other(const sal_graph *g, const sal_node *n, sal_vid expanded)
+{
+    if ((n->op->flags & SAL_OP_ELEMENTWISE) == 0)
+        return false;
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k] != SAL_NONE && n->in[k] != expanded &&
+            schedule_same_dims(sal_val(g, n->in[k]), sal_val(g, n->out[0])))
+            return true;
+    return false;
+}
+
+sal_status sal_schedule_broadcasts(sal_graph *g, sal_error *err)
+{
+    sal_vid *source = sal_malloc((g->n_values + 1) * sizeof *source);
+    if (source == NULL)
+        return sal_fail_nomem(err);
+    for (size_t v = 0; v < g->n_values; v++)
+        source[v] = SAL_NONE;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        sal_node *n = g->nodes[i];
+        if (strcmp(n->op->name, "Expand") == 0 && sal_val(g, n->in[0])->rank <= sal_val(g, n->out[0])->rank)
+            source[n->out[0]] = n->in[0];
+        for (int k = 0; k < n->n_in; k++)
+            if (n->in[k] != SAL_NONE && source[n->in[k]] != SAL_NONE && schedule_shaped_by_other(g, n, n->in[k]))
+                n->in[k] = source[n->in[k]];
+    }
+    sal_free(source);
+    return SAL_OK;
+}

@@ -5,6 +5,7 @@
  * because post-operations there silently run reference code. */
 #include "exec/epilogue.h"
 #include "exec/kernels.h"
+#include "exec/kernels/image_grad.h"
 
 #include "ops/core/window.h"
 
@@ -274,6 +275,9 @@ sal_status sal_lower_conv_transpose(sal_plan *p, const sal_node *n, const sal_gr
     sal_pid src, weights, bias, dst;
     *done = false;
     if (!transposed_of(p, n, &t))
+        return SAL_OK;
+    SAL_TRY(sal_lower_image_grad(p, n, &t.w, gr, done, err));
+    if (*done)
         return SAL_OK;
     bool constant = sal_val(p->g, n->in[1])->constant != NULL;
     SAL_TRY(transposed_choose(p, &t, gr, constant, &d, &forward, err));

@@ -299,6 +299,52 @@ static void sum_blocked(float *acc, const float *x, int64_t n)
         acc[c] = a[c] + b[c];
 }
 
+enum { PIXELS = 8, PIXEL_LANES = 16 };
+
+/* 8 pixels x 16 lanes stay in registers while m runs. */
+static void pixel_block(float *out, const float *dy, const float *w, int n, int64_t block_stride, int64_t m_count,
+                        int64_t lanes)
+{
+    float acc[PIXELS][PIXEL_LANES] = { { 0.0f } };
+    for (int64_t b = 0; b < m_count / BLOCK; b++)
+        for (int m = 0; m < BLOCK; m++) {
+            const float *wr = w + (b * BLOCK + m) * lanes;
+            const float *d = dy + b * block_stride + m;
+            for (int i = 0; i < PIXELS; i++)
+                for (int l = 0; l < PIXEL_LANES; l++)
+                    acc[i][l] += d[(i < n ? i : 0) * BLOCK] * wr[l];
+        }
+    for (int i = 0; i < n; i++)
+        for (int l = 0; l < PIXEL_LANES; l++)
+            out[i * lanes + l] = acc[i][l];
+}
+
+static void pixel_products(float *out, const float *dy, const float *w, int64_t pixels, int64_t block_stride,
+                           int64_t m_count, int64_t lanes)
+{
+    for (int64_t i = 0; i < pixels; i += PIXELS) {
+        int n = pixels - i < PIXELS ? (int)(pixels - i) : PIXELS;
+        for (int64_t l = 0; l < lanes; l += PIXEL_LANES)
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, n, block_stride, m_count, lanes);
+    }
+}
+
+static void add_windows(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes, int width)
+{
+    if (width == 4)
+        for (int64_t i = 0; i < pixels; i++)
+            for (int j = 0; j < 4; j++)
+                row[i * step + j] += from[i * lanes + j];
+    else if (width == 8)
+        for (int64_t i = 0; i < pixels; i++)
+            for (int j = 0; j < 8; j++)
+                row[i * step + j] += from[i * lanes + j];
+    else
+        for (int64_t i = 0; i < pixels; i++)
+            for (int j = 0; j < 16; j++)
+                row[i * step + j] += from[i * lanes + j];
+}
+
 #define ISA_TEXT2(x) #x
 #define ISA_TEXT(x) ISA_TEXT2(x)
 
@@ -321,4 +367,6 @@ const sal_isa_table ISA(sal_isa_table) = {
     .layer_norm_grad = layer_norm_grad,
     .sum = sum_row,
     .sum_blocked = sum_blocked,
+    .pixel_products = pixel_products,
+    .add_windows = add_windows,
 };
