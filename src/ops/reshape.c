@@ -75,8 +75,12 @@ static sal_status reshape_infer(sal_infer *c)
         SAL_TRY(sal_move_solve(c->g, x->rank, x->dims, n, dims, at, &dims[at], c->err));
     } else {
         int64_t have = sal_value_count(x), want = 1;
-        for (int i = 0; i < n && want >= 0; i++)
-            want = dims[i] < 0 ? -1 : want * SAL_MIN(dims[i], INT32_MAX);
+        for (int i = 0; i < n && want >= 0; i++) {
+            if (dims[i] < 0)
+                want = -1;
+            else if (__builtin_mul_overflow(want, dims[i], &want))
+                want = INT64_MAX;
+        }
         if (have >= 0 && want >= 0 && have != want)
             return sal_fail(c->err, SAL_ESHAPE, "%lld elements do not fit a shape of %lld",
                             (long long)have, (long long)want);
