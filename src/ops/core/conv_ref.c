@@ -193,8 +193,10 @@ sal_vid sal_conv_build_data(sal_builder *b, sal_vid map, sal_vid weights, const 
     }
     int n = sal_window_attrs(&w, pads, attr);
     attr[n++] = SAL_AI("group", groups);
-    if (any)
-        attr[n++] = SAL_AINTS("output_padding", more, w.n);
+    if (any) {
+        attr[n] = SAL_AINTS("output_padding", more, w.n);
+        n++;
+    }
     return sal_b_op(b, "ConvTranspose", 2, (const sal_vid[]){map, weights}, n, attr);
 }
 
