@@ -4,18 +4,35 @@
 
 #include <math.h>
 
+/* Opset 10 rounded positions up where an axis shrinks and down where it grows. */
+static sal_status resize_upgrade_round(sal_upgrade *u)
+{
+    const sal_tensor *scales = sal_val(u->g, u->node->in[2])->constant;
+    bool shrinks = false, grows = false;
+    for (int64_t i = 0; scales != NULL && i < sal_tensor_count(scales); i++) {
+        shrinks = shrinks || sal_tensor_get(scales, i) < 1.0;
+        grows = grows || sal_tensor_get(scales, i) > 1.0;
+    }
+    if (shrinks && grows && strcmp(sal_node_str(u->node, "mode", "nearest"), "nearest") == 0)
+        return sal_fail(u->err, SAL_EUNSUPPORTED,
+                        "a nearest Resize of opset 10 that shrinks one axis and enlarges another; "
+                        "export the model with opset 11 or later");
+    /* Scales that are computed are those of an enlargement. */
+    return sal_upgrade_set_str(u, "nearest_mode", shrinks ? "ceil" : "floor");
+}
+
 static sal_status resize_upgrade(sal_upgrade *u)
 {
     sal_status st = SAL_OK;
     if (u->opset >= 11)
         return SAL_OK;
     /* Opset 10 had (x, scales) and the coordinates of Upsample. */
-    if (u->node->n_in < 2)
+    if (sal_node_in(u->node, 1) == SAL_NONE)
         return sal_fail(u->err, SAL_EFORMAT, "Resize of opset 10 needs two inputs");
     SAL_TRY(sal_upgrade_set_input(u, 2, u->node->in[1]));
     SAL_TRY(sal_upgrade_set_input(u, 1, SAL_NONE));
     SAL_TRY(sal_upgrade_set_str(u, "coordinate_transformation_mode", "asymmetric"));
-    SAL_TRY(sal_upgrade_set_str(u, "nearest_mode", "floor"));
+    SAL_TRY(resize_upgrade_round(u));
 done:
     return st;
 }
