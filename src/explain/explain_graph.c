@@ -1,5 +1,7 @@
 /* Building the graph of a method. */
 #include "explain/explain_graph.h"
+#include "graph/passes/passes.h"
+#include "ops/core/evaluate.h"
 
 sal_status sal_explain_params(const sal_explain_opts *opts, const sal_method_desc **method,
                               double *params, sal_error *err)
@@ -110,12 +112,16 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
                                    const sal_explain_opts *opts, sal_explain_purpose purpose,
                                    sal_error *err)
 {
+    sal_fold how = SAL_FOLD(sal_node_eval);
     sal_status st = SAL_OK;
 
     *out = (sal_explain_graph){
         .saliency = SAL_NONE, .layer_map = SAL_NONE, .layer = {.value = SAL_NONE}};
     SAL_TRY(sal_explain_params(opts, &out->method, out->params, err));
-    SAL_TRY(sal_graph_clone(&out->graph, model, err));
+    /* Shapes that depend on computed constants (padding, say) become known. */
+    SAL_TRY(sal_graph_bind_symbols(&out->graph, model, 0, NULL, &how, err));
+    /* Written-out layers have better derivatives and relevance rules as one operator. */
+    SAL_TRY(sal_pass_recognise(out->graph, err));
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));
     SAL_TRY(graph_check_input(out->graph, &out->target, err));

@@ -36,14 +36,15 @@ typedef struct ig_path {
     double *sum, *at_baseline;
 } ig_path;
 
+/* Rounds as the exported graph does, so that both see the same points. */
 static sal_status ig_fill(void *ctx, size_t i, float *x, sal_error *err)
 {
     const ig_path *p = ctx;
-    double a = ig_position(i, p->steps);
+    float a = (float)ig_position(i, p->steps), b = (float)p->baseline;
 
     (void)err;
     for (size_t k = 0; k < p->elements; k++)
-        x[k] = (float)(p->baseline + a * ((double)p->x[k] - p->baseline));
+        x[k] = (p->x[k] - b) * a + b;
     return SAL_OK;
 }
 

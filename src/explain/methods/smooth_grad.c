@@ -2,7 +2,8 @@
  *
  *     map = mean_i dT/dx at x + sigma n_i,    n_i normal,    sigma = noise * (max x - min x).
  *
- * The noise of copy i is drawn from stream i of the seed, the same for every input. */
+ * The noise of copy i is drawn from stream i of the seed, the same for every input. The loop rounds
+ * as the exported graph does, so that both see the same copies. */
 #include "explain/explainer.h"
 #include "explain/methods.h"
 #include "explain/unroll.h"
@@ -25,7 +26,7 @@ static sal_status smooth_build(sal_method_build *m)
 typedef struct smooth_ctx {
     const float *x;
     size_t elements;
-    double sigma;
+    float sigma;
     uint64_t seed;
     double *sum;
 } smooth_ctx;
@@ -37,7 +38,7 @@ static sal_status smooth_fill(void *ctx, size_t i, float *x, sal_error *err)
 
     (void)err;
     for (size_t k = 0; k < c->elements; k++)
-        x[k] = (float)((double)c->x[k] + c->sigma * sal_rng_normal(&rng));
+        x[k] = c->x[k] + c->sigma * (float)sal_rng_normal(&rng);
     return SAL_OK;
 }
 
@@ -69,7 +70,7 @@ static sal_status smooth_sample(sal_method_run *r, size_t s)
         low = SAL_MIN(low, c.x[k]);
         high = SAL_MAX(high, c.x[k]);
     }
-    c.sigma = r->params[SMOOTH_NOISE] * ((double)high - (double)low);
+    c.sigma = (high - low) * (float)r->params[SMOOTH_NOISE];
     c.sum = sal_calloc(c.elements + 1, sizeof(*c.sum));
     if (c.sum == NULL)
         SAL_TRY(sal_fail_nomem(r->err));
