@@ -133,10 +133,37 @@ static sal_status lower_sources(sal_plan *p, sal_error *err)
     return SAL_OK;
 }
 
+/* Strides of a view under a shape that differs by axes of length 1 only; false for other shapes. */
+static bool lower_restride(const sal_value *x, const int64_t *strides, const sal_value *y, int64_t *out)
+{
+    int i = 0, j = 0;
+    for (; j < y->rank; j++) {
+        while (i < x->rank && x->dims[i] == 1 && y->dims[j] != 1)
+            i++;
+        if (i < x->rank && x->dims[i] == y->dims[j])
+            out[j] = strides[i++];
+        else if (y->dims[j] == 1)
+            out[j] = 1;
+        else
+            return false;
+    }
+    while (i < x->rank && x->dims[i] == 1)
+        i++;
+    return i == x->rank;
+}
+
 /* Reshape and its kin: the same bytes under another shape. */
 static sal_status lower_view(sal_plan *p, const sal_node *n, sal_error *err)
 {
     sal_pid from, to;
+    int64_t strides[SAL_MAX_RANK] = { 0 }, moved[SAL_MAX_RANK] = { 0 };
+    if (sal_plan_has(p, n->in[0], SAL_STRIDED) && !sal_plan_has(p, n->in[0], SAL_PLAIN)) {
+        sal_status found = sal_plan_get_any_plain(p, n->in[0], &from, strides, err);
+        if (found != SAL_OK)
+            return found;
+        if (lower_restride(sal_val(p->g, n->in[0]), strides, sal_val(p->g, n->out[0]), moved))
+            return sal_plan_view(p, n->out[0], from, moved, 0, &to, err);
+    }
     sal_status st = sal_plan_get(p, n->in[0], SAL_PLAIN, SAL_DT_NONE, &from, err);
     return st == SAL_OK ? sal_plan_alias(p, n->out[0], from, SAL_PLAIN, &to, err) : st;
 }

@@ -87,6 +87,8 @@ sal_status sal_dnnl_desc(const sal_plan *p, sal_dtype dtype, int rank, const int
 sal_status sal_dnnl_value_desc(const sal_plan *p, sal_pid v, dnnl_memory_desc_t *out, sal_error *err)
 {
     const sal_pvalue *x = &p->values[v];
+    if (x->layout == SAL_STRIDED)
+        return sal_dnnl_strided(x->dtype, x->rank, x->dims, x->strides, out, err);
     return sal_dnnl_desc(p, x->dtype, x->rank, x->dims, x->layout, out, err);
 }
 

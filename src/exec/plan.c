@@ -69,6 +69,16 @@ sal_status sal_plan_alias(sal_plan *p, sal_vid v, sal_pid of, sal_layout layout,
     return plan_value(p, x, out, err);
 }
 
+sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *strides, int64_t shift, sal_pid *out,
+                         sal_error *err)
+{
+    sal_pvalue x = plan_blank(p, v, SAL_STRIDED, p->values[of].dtype);
+    x.alias = of;
+    x.shift = (size_t)shift * sal_dtype_size(x.dtype);
+    memcpy(x.strides, strides, sizeof x.strides);
+    return plan_value(p, x, out, err);
+}
+
 sal_status sal_plan_prepared(sal_plan *p, size_t bytes, void **out, sal_error *err)
 {
     sal_status st = sal_grow(&p->prepared, p->n_prepared + 1, &p->cap_prepared, sizeof *p->prepared, err);
@@ -145,6 +155,24 @@ sal_layout sal_plan_layout(const sal_plan *p, sal_vid v)
     return sal_plan_has(p, v, SAL_BLOCKED) && !sal_plan_has(p, v, SAL_PLAIN) ? SAL_BLOCKED : SAL_PLAIN;
 }
 
+sal_status sal_plan_get_any_plain(sal_plan *p, sal_vid v, sal_pid *out, int64_t *strides, sal_error *err)
+{
+    const sal_value *x = sal_val(p->g, v);
+    int64_t s = 1;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        strides[i] = s;
+        s *= SAL_MAX(x->dims[i], 1);
+    }
+    if (!sal_plan_has(p, v, SAL_PLAIN))
+        for (sal_pid i = p->of[v]; i >= 0; i = p->next_form[i])
+            if (p->values[i].layout == SAL_STRIDED) {
+                memcpy(strides, p->values[i].strides, sizeof p->values[i].strides);
+                *out = i;
+                return SAL_OK;
+            }
+    return sal_plan_get(p, v, SAL_PLAIN, SAL_DT_NONE, out, err);
+}
+
 /* A constant in another element type, row-major, in prepared memory. */
 static sal_status plan_cast_constant(sal_plan *p, sal_vid v, sal_dtype dtype, sal_pid *out, sal_error *err)
 {
@@ -204,7 +232,8 @@ sal_status sal_plan_get(sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dty
         dtype = sal_plan_dtype(p, v);
         if (dtype == SAL_F32 && p->precision == SAL_BF16 && plan_form(p, v, layout, SAL_F32) < 0 &&
             sal_val(p->g, v)->dtype == SAL_F32 &&
-            (plan_form(p, v, SAL_PLAIN, SAL_BF16) >= 0 || plan_form(p, v, SAL_BLOCKED, SAL_BF16) >= 0))
+            (plan_form(p, v, SAL_PLAIN, SAL_BF16) >= 0 || plan_form(p, v, SAL_BLOCKED, SAL_BF16) >= 0 ||
+             plan_form(p, v, SAL_STRIDED, SAL_BF16) >= 0))
             dtype = SAL_BF16;
     }
     *out = plan_form(p, v, layout, dtype);

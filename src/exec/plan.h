@@ -18,6 +18,8 @@ typedef int32_t sal_pid; /* index of a physical value */
 
 typedef enum sal_layout {
     SAL_PLAIN = 0, /* row-major */
+    SAL_STRIDED,   /* a transposed or cut view of a row-major value, with strides of its own; matrix products
+                      read it as it is, everybody else through a reorder */
     SAL_BLOCKED    /* channels (axis 1) in blocks of plan->block, innermost: nChw16c and its 1-D, 3-D kin;
                       channels beyond C are zero */
 } sal_layout;
@@ -28,6 +30,8 @@ typedef struct sal_pvalue {
     sal_layout layout;
     int rank;
     int64_t dims[SAL_MAX_RANK]; /* logical */
+    int64_t strides[SAL_MAX_RANK]; /* SAL_STRIDED: in elements */
+    size_t shift;               /* bytes behind the start of `alias` */
     size_t bytes;               /* physical, padding included */
     const void *fixed;          /* constants: contents, valid for the session's life */
     int input;                  /* index of the graph input whose memory is used as it is; -1 */
@@ -131,6 +135,11 @@ sal_status sal_plan_step(sal_plan *p, const char *kernel, const sal_node *n,
                          sal_status (*run)(sal_step *, sal_session *, sal_error *), void *state,
                          void (*free_state)(void *), int n_in, const sal_pid *in, int n_out, const sal_pid *out,
                          sal_step **step, sal_error *err);
+/* v as a view of the row-major or strided value `of`, `shift` elements behind its start. */
+sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *strides, int64_t shift, sal_pid *out,
+                         sal_error *err);
+/* The form of v that a view can be taken of, with its strides; row-major unless v exists only as a view. */
+sal_status sal_plan_get_any_plain(sal_plan *p, sal_vid v, sal_pid *out, int64_t *strides, sal_error *err);
 /* Which layout suits value v as operand of layout-agnostic kernels: blocked when it exists blocked. */
 sal_layout sal_plan_layout(const sal_plan *p, sal_vid v);
 size_t sal_plan_bytes(const sal_plan *p, sal_layout layout, sal_dtype dtype, int rank, const int64_t *dims);

@@ -1,4 +1,5 @@
 /* Sessions: plan a graph, run the plan (exec/session.h). */
+#define _POSIX_C_SOURCE 200809L
 #include "exec/plan.h"
 
 #include "exec/lower.h"
@@ -59,19 +60,27 @@ static sal_status session_memory(sal_session *s, sal_error *err)
     return SAL_OK;
 }
 
+/* Whose storage value i uses, and how far behind its start. */
+static const sal_pvalue *session_root(const sal_plan *p, sal_pid i, size_t *shift)
+{
+    for (; p->values[i].alias >= 0; i = p->values[i].alias)
+        *shift += p->values[i].shift;
+    return &p->values[i];
+}
+
 /* Pointers that do not change from run to run, and the outputs' views. */
 static void session_pointers(sal_session *s)
 {
     sal_plan *p = &s->plan;
     for (size_t i = 0; i < p->n_values; i++) {
-        sal_pid r = (sal_pid)i;
-        while (p->values[r].alias >= 0)
-            r = p->values[r].alias;
-        const sal_pvalue *x = &p->values[r];
+        size_t shift = 0;
+        const sal_pvalue *x = session_root(p, (sal_pid)i, &shift);
         if (x->fixed != NULL)
             memcpy(&s->ptr[i], &x->fixed, sizeof(void *));
         else if (x->input < 0)
             s->ptr[i] = s->arena + x->offset;
+        if (s->ptr[i] != NULL)
+            s->ptr[i] = (uint8_t *)s->ptr[i] + shift;
     }
     for (size_t i = 0; i < p->g->n_outputs; i++) {
         sal_vid v = p->g->outputs[i];
@@ -123,11 +132,10 @@ static sal_status session_bind(sal_session *s, const sal_tensor *inputs, sal_err
         }
     }
     for (size_t i = 0; i < s->plan.n_values; i++) {
-        sal_pid r = (sal_pid)i;
-        while (s->plan.values[r].alias >= 0)
-            r = s->plan.values[r].alias;
-        if (s->plan.values[r].input >= 0)
-            s->ptr[i] = inputs[s->plan.values[r].input].data;
+        size_t shift = 0;
+        const sal_pvalue *x = session_root(&s->plan, (sal_pid)i, &shift);
+        if (x->input >= 0)
+            s->ptr[i] = (uint8_t *)inputs[x->input].data + shift;
     }
     for (size_t i = 0; i < g->n_outputs; i++)
         s->outputs[i].data = s->ptr[s->plan.output_form[i]];

@@ -8,7 +8,7 @@ typedef struct product {
     int64_t a[SAL_MAX_RANK], b[SAL_MAX_RANK], y[SAL_MAX_RANK];
     int64_t a_strides[SAL_MAX_RANK], b_strides[SAL_MAX_RANK];
     sal_vid bias; /* SAL_NONE, or a constant vector over N */
-    bool b_plain_matrix; /* b is one matrix: the batch of a joins its rows */
+    bool a_view, b_view; /* the operand is read as a view */
 } product;
 
 static void product_row_major(const int64_t *dims, int rank, int64_t *strides)
@@ -48,6 +48,33 @@ static bool product_of_gemm(const sal_plan *p, const sal_node *n, product *q)
     return true;
 }
 
+/* Operand v as a view with the strides it has, aligned to `rank`; false when it is no view or oneDNN's fast
+ * kernels would not take it (one of the last two strides must be 1). */
+static bool product_view(const sal_plan *p, sal_vid v, int rank, int64_t *strides)
+{
+    const sal_value *x = sal_val(p->g, v);
+    const sal_pvalue *form = NULL;
+    if (sal_plan_has(p, v, SAL_PLAIN) || x->rank < 2)
+        return false;
+    for (sal_pid i = p->of[v]; i >= 0 && form == NULL; i = p->next_form[i])
+        if (p->values[i].layout == SAL_STRIDED && p->values[i].dtype == sal_plan_act(p))
+            form = &p->values[i];
+    if (form == NULL || (form->strides[x->rank - 1] != 1 && form->strides[x->rank - 2] != 1))
+        return false;
+    for (int i = 0; i < rank; i++)
+        strides[i] = i < rank - x->rank ? 1 : form->strides[i - (rank - x->rank)];
+    return true;
+}
+
+/* Products of two batches read transposed and cut operands where they lie. */
+static void product_use_views(const sal_plan *p, const sal_node *n, product *q)
+{
+    if (q->rank < 3)
+        return;
+    q->a_view = product_view(p, n->in[0], q->rank, q->a_strides);
+    q->b_view = product_view(p, n->in[1], q->rank, q->b_strides);
+}
+
 static bool product_of_matmul(const sal_plan *p, const sal_node *n, product *q)
 {
     const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
@@ -74,6 +101,7 @@ static bool product_of_matmul(const sal_plan *p, const sal_node *n, product *q)
     }
     product_row_major(q->a, q->rank, q->a_strides);
     product_row_major(q->b, q->rank, q->b_strides);
+    product_use_views(p, n, q);
     return true;
 }
 
@@ -130,11 +158,11 @@ static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *
     int n_args = 0;
     sal_pid a, b, bias, y;
     const_dnnl_memory_desc_t wd = dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 0);
-    SAL_TRY(sal_plan_get(p, n->in[0], SAL_PLAIN, sal_plan_act(p), &a, err));
+    SAL_TRY(sal_plan_get(p, n->in[0], q->a_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &a, err));
     if (constant)
         SAL_TRY(sal_dnnl_weights(p, n->in[1], d->b_plain, wd, sal_plan_act(p), &b, err));
     else
-        SAL_TRY(sal_plan_get(p, n->in[1], SAL_PLAIN, sal_plan_act(p), &b, err));
+        SAL_TRY(sal_plan_get(p, n->in[1], q->b_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &b, err));
     args[n_args++] = (sal_prim_arg){ DNNL_ARG_SRC, a, d->a, false };
     args[n_args++] = (sal_prim_arg){ DNNL_ARG_WEIGHTS, b, wd, false };
     if (q->bias != SAL_NONE) {

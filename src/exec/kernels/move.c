@@ -4,51 +4,56 @@
 
 #include <stdio.h>
 
+/* Nothing moves here: the result is a view. Matrix products read views; for others sal_plan_get() copies. */
 sal_status sal_lower_transpose(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
 {
     sal_status st = SAL_OK;
-    const sal_value *x = sal_val(p->g, n->in[0]), *y = sal_val(p->g, n->out[0]);
-    dnnl_memory_desc_t from = NULL, to = NULL;
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    sal_pid a, b;
+    const sal_value *x = sal_val(p->g, n->in[0]);
+    sal_pid from, to;
     size_t count = 0;
     const int64_t *perm = sal_node_ints(n, "perm", &count);
-    int64_t strides[SAL_MAX_RANK], moved[SAL_MAX_RANK], s = 1;
+    int64_t strides[SAL_MAX_RANK] = { 0 }, moved[SAL_MAX_RANK] = { 0 };
     (void)gr;
     *done = false;
-    if (x->rank < 2 || sal_value_count(x) <= 0 || (x->dtype != SAL_F32 && x->dtype != SAL_BOOL))
+    if (x->rank < 2 || sal_value_count(x) <= 0 || x->constant != NULL ||
+        sal_dnnl_type(sal_plan_dtype(p, n->in[0])) == dnnl_data_type_undef)
         return SAL_OK;
-    for (int i = x->rank - 1; i >= 0; i--) {
-        strides[i] = s;
-        s *= x->dims[i];
-    }
+    SAL_TRY(sal_plan_get_any_plain(p, n->in[0], &from, strides, err));
     for (int i = 0; i < x->rank; i++)
         moved[i] = strides[count > 0 ? perm[i] : x->rank - 1 - i];
-    SAL_TRY(sal_plan_get(p, n->in[0], SAL_PLAIN, SAL_DT_NONE, &a, err));
-    sal_dtype dtype = p->values[a].dtype;
-    SAL_TRY(sal_dnnl_strided(dtype, y->rank, y->dims, moved, &from, err));
-    SAL_TRY(sal_dnnl_desc(p, dtype, y->rank, y->dims, SAL_PLAIN, &to, err));
-    SAL_TRY(sal_dnnl_attr(&attr, err));
-    if (dnnl_reorder_primitive_desc_create(&pd, from, p->engine, to, p->engine, attr) != dnnl_success) {
-        pd = NULL;
-        goto done;
-    }
-    if (sal_dnnl_is_ref(pd)) {
-        dnnl_primitive_desc_destroy(pd);
-        goto done;
-    }
-    SAL_TRY(sal_plan_new(p, n->out[0], SAL_PLAIN, dtype, &b, err));
-    sal_prim_arg args[] = { { DNNL_ARG_FROM, a, from, false }, { DNNL_ARG_TO, b, to, true } };
-    SAL_TRY(sal_dnnl_step(p, "transpose", n, pd, 2, args, NULL, err));
+    SAL_TRY(sal_plan_view(p, n->out[0], from, moved, 0, &to, err));
     *done = true;
 done:
-    if (attr != NULL)
-        dnnl_primitive_attr_destroy(attr);
-    if (from != NULL)
-        dnnl_memory_desc_destroy(from);
-    if (to != NULL)
-        dnnl_memory_desc_destroy(to);
+    return st;
+}
+
+/* Split, where only matrix products (or further views) read the parts. */
+sal_status sal_lower_split(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    const sal_value *x = sal_val(p->g, n->in[0]);
+    int64_t strides[SAL_MAX_RANK] = { 0 }, at = 0;
+    int axis = (int)sal_node_int(n, "axis", 0);
+    sal_pid from, to;
+    (void)gr;
+    *done = false;
+    axis = axis < 0 ? axis + x->rank : axis;
+    if (sal_plan_dtype(p, n->in[0]) != SAL_F32 || sal_value_count(x) <= 0 || x->constant != NULL ||
+        sal_plan_layout(p, n->in[0]) == SAL_BLOCKED)
+        return SAL_OK;
+    SAL_TRY(sal_plan_get_any_plain(p, n->in[0], &from, strides, err));
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] == SAL_NONE)
+            return sal_fail(err, SAL_EINVAL, "Split node '%s' leaves out one of its parts", n->name);
+        const sal_value *y = sal_val(p->g, n->out[i]);
+        if (sal_value_count(y) > 0)
+            SAL_TRY(sal_plan_view(p, n->out[i], from, strides, at * strides[axis], &to, err));
+        else
+            SAL_TRY(sal_plan_new(p, n->out[i], SAL_PLAIN, SAL_F32, &to, err));
+        at += y->dims[axis];
+    }
+    *done = true;
+done:
     return st;
 }
 

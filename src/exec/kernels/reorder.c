@@ -42,6 +42,8 @@ sal_status sal_lower_reorder(sal_plan *p, sal_pid from, sal_pid to, sal_error *e
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr = NULL;
     bool plain = p->values[from].layout == SAL_PLAIN && p->values[to].layout == SAL_PLAIN;
+    if (p->values[from].layout == SAL_STRIDED && sal_dnnl_type(p->values[from].dtype) == dnnl_data_type_undef)
+        return sal_fail(err, SAL_EBACKEND, "a view of %s cannot be copied", sal_dtype_name(p->values[from].dtype));
     if (plain && (sal_dnnl_type(p->values[from].dtype) == dnnl_data_type_undef ||
                   sal_dnnl_type(p->values[to].dtype) == dnnl_data_type_undef ||
                   p->values[from].dtype == SAL_F16))
