@@ -87,6 +87,7 @@ static const char *const transpose_cases[] = {
     "f32[2,3,4,5] ; perm=[0,2,1,3]",
     "f32[2,3,4,5] ; perm=[0,2,3,1]",
     "f32[2,1,37,35] ; perm=[0,3,1,2]",
+    "f32[17,512]", /* source rows a multiple of 2 KiB apart */
     "f32[2,3,4] ; perm=[0,1,2]",
     "f32[] ; ",
     "u8[3,5,2] ; perm=[2,0,1] ; nograd",

@@ -81,18 +81,26 @@ static void move_run(size_t elem, int64_t n, char *dst, int64_t ds, const char *
     }
 }
 
-/* dst[r][c] = src[c][r]: the source is contiguous along r, the destination along c. */
+/* dst[r][c] = src[c][r]: the source is contiguous along r, the destination along c. Source rows
+ * that are a multiple of 2 KiB apart push each other out of the cache: such tiles pass through a
+ * dense buffer. */
 static void move_exchange(size_t elem, int64_t rows, int64_t cols, char *dst, int64_t dst_row,
                           const char *src, int64_t src_col)
 {
-    int64_t e = (int64_t)elem;
+    char tile[MOVE_TILE * MOVE_TILE * sizeof(uint64_t)];
+    int64_t e = (int64_t)elem, pitch = MOVE_TILE * e;
+    bool buffered = src_col % 2048 == 0 && rows >= MOVE_TILE / 2;
     for (int64_t r0 = 0; r0 < rows; r0 += MOVE_TILE) {
-        int64_t r1 = SAL_MIN(r0 + MOVE_TILE, rows);
+        int64_t h = SAL_MIN((int64_t)MOVE_TILE, rows - r0);
         for (int64_t c0 = 0; c0 < cols; c0 += MOVE_TILE) {
             int64_t w = SAL_MIN((int64_t)MOVE_TILE, cols - c0);
-            for (int64_t r = r0; r < r1; r++)
-                move_run(elem, w, dst + r * dst_row + c0 * e, e, src + r * e + c0 * src_col,
-                         src_col);
+            const char *from = src + r0 * e + c0 * src_col;
+            char *to = dst + r0 * dst_row + c0 * e;
+            for (int64_t c = 0; buffered && c < w; c++)
+                memcpy(tile + c * pitch, from + c * src_col, (size_t)(h * e));
+            for (int64_t r = 0; r < h; r++)
+                move_run(elem, w, to + r * dst_row, e, (buffered ? tile : from) + r * e,
+                         buffered ? pitch : src_col);
         }
     }
 }
