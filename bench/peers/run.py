@@ -4,9 +4,9 @@
     python3 bench/peers/run.py JOB MODEL --models DIR [--batch N] [--threads N] [--seconds S]
     python3 bench/peers/run.py overlay MODEL --models DIR --image FILE --out FILE
 
-JOB is one of those below; MODEL a folder of DIR, which tests/oracle/zoo.py wrote.  The last line of stdout
-is JSON: median_ms, min_ms, peak_rss_mb (of the measured work, after loading), rss_mb (before it), runs.
-Parameters need no gradient in any job, so that no peer computes what nobody asked for.
+JOB is one of those below; MODEL a folder of DIR, which tests/oracle/zoo.py wrote.  The last line of
+stdout is JSON: median_ms, min_ms, peak_rss_mb (of the measured work, after loading), rss_mb (before
+it), runs. Parameters need no gradient in any job, so that no peer computes what nobody asked for.
 """
 
 import argparse
@@ -46,11 +46,13 @@ def torch_model(name):
     """The module whose export is the ONNX file of this name, and its input size."""
     import torch
     import nets
+
     if name.startswith("efficientnet-lite"):
         variant = int(name[-1])
         net, size = nets.EfficientNetLite(variant), (224, 240, 260)[variant]
     else:
         import zoo
+
         model = zoo.catalogue(os.environ.get("SALIENCE_CIFAR"))[name](name)
         net, size = model.net, next(iter(model.inputs.values())).shape[-1]
     return torch, net.eval().requires_grad_(False), size
@@ -59,6 +61,7 @@ def torch_model(name):
 def fold(torch, net, x):
     """Batch normalisation folded into the convolution that feeds it, found by running the net."""
     from torch.nn.utils.fusion import fuse_conv_bn_weights
+
     made, pairs, keep = {}, [], []
 
     def conv_hook(module, _inputs, output):
@@ -69,16 +72,30 @@ def fold(torch, net, x):
         if id(inputs[0]) in made:
             pairs.append((made[id(inputs[0])], module))
 
-    hooks = [module.register_forward_hook(conv_hook if isinstance(module, torch.nn.Conv2d) else norm_hook)
-             for module in net.modules() if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d))]
+    hooks = [
+        module.register_forward_hook(
+            conv_hook if isinstance(module, torch.nn.Conv2d) else norm_hook
+        )
+        for module in net.modules()
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d))
+    ]
     with torch.no_grad():
         before = net(x)
     for hook in hooks:
         hook.remove()
-    parents = {child: (parent, name) for parent in net.modules() for name, child in parent.named_children()}
+    parents = {
+        child: (parent, name) for parent in net.modules() for name, child in parent.named_children()
+    }
     for conv, norm in pairs:
-        weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var,
-                                            norm.eps, norm.weight, norm.bias)
+        weight, bias = fuse_conv_bn_weights(
+            conv.weight,
+            conv.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
         conv.weight, conv.bias = weight.requires_grad_(False), bias.requires_grad_(False)
         parent, name = parents[norm]
         setattr(parent, name, torch.nn.Identity())
@@ -91,9 +108,15 @@ def fold(torch, net, x):
 def last_feature_map(torch, net, x):
     """The last module with a spatial output: what Grad-CAM takes by default."""
     found = []
-    hooks = [module.register_forward_hook(
-        lambda module, _inputs, y: found.append(module) if y.dim() == 4 and y.shape[2] > 1 else None)
-        for module in net.modules() if not list(module.children())]
+    hooks = [
+        module.register_forward_hook(
+            lambda module, _inputs, y: (
+                found.append(module) if y.dim() == 4 and y.shape[2] > 1 else None
+            )
+        )
+        for module in net.modules()
+        if not list(module.children())
+    ]
     with torch.no_grad():
         net(x)
     for hook in hooks:
@@ -107,12 +130,16 @@ def last_feature_map(torch, net, x):
 def ort_forward(options):
     import numpy
     import onnxruntime
+
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
-    session = onnxruntime.InferenceSession(os.path.join(options.models, options.model, "model.onnx"),
-                                           settings, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        os.path.join(options.models, options.model, "model.onnx"),
+        settings,
+        providers=["CPUExecutionProvider"],
+    )
     slot = session.get_inputs()[0]
     shape = [options.batch] + list(slot.shape[1:])
     x = numpy.random.default_rng(1).normal(size=shape).astype(numpy.float32)
@@ -135,6 +162,7 @@ def torch_forward(options, folded=False):
     def job():
         with torch.inference_mode():
             net(x)
+
     return job
 
 
@@ -148,15 +176,23 @@ def torch_gradient(options, folded=False, dtype=None):
 
 def captum_gradients(options, internal):
     import captum.attr
+
     torch, net, x = torch_setup(options)
     target = net(x).argmax(1)
     method = captum.attr.IntegratedGradients(net)
-    return lambda: method.attribute(x, baselines=0.0, target=target, n_steps=50, method="riemann_middle",
-                                    internal_batch_size=internal)
+    return lambda: method.attribute(
+        x,
+        baselines=0.0,
+        target=target,
+        n_steps=50,
+        method="riemann_middle",
+        internal_batch_size=internal,
+    )
 
 
 def grad_cam(options):
     import gradcam
+
     torch, net, x = torch_setup(options)
     layer = last_feature_map(torch, net, x)
     targets = [gradcam.ClassifierOutputTarget(int(i)) for i in net(x).argmax(1)]
@@ -184,6 +220,7 @@ def overlay(options):
     import numpy
     from PIL import Image
     from pytorch_grad_cam.utils.image import show_cam_on_image
+
     torch, net, size = torch_model(options.model)
     torch.set_num_threads(options.threads)
     with Image.open(options.image) as file:
@@ -235,10 +272,21 @@ def main():
     reset_peak()
     before = status("VmRSS")
     times = measure(job, options.seconds)
-    print(json.dumps({"job": options.job, "model": options.model, "batch": options.batch,
-                      "threads": options.threads, "median_ms": statistics.median(times),
-                      "min_ms": min(times), "peak_rss_mb": status("VmHWM"), "rss_mb": before,
-                      "runs": len(times)}))
+    print(
+        json.dumps(
+            {
+                "job": options.job,
+                "model": options.model,
+                "batch": options.batch,
+                "threads": options.threads,
+                "median_ms": statistics.median(times),
+                "min_ms": min(times),
+                "peak_rss_mb": status("VmHWM"),
+                "rss_mb": before,
+                "runs": len(times),
+            }
+        )
+    )
     return 0
 
 

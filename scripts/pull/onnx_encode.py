@@ -72,7 +72,9 @@ def tensor(name, shape, data, element=FLOAT):
     for size in shape:
         count *= size
     if count * _ELEMENT_SIZE[element] != len(data):
-        raise ValueError("tensor %s: %d bytes do not fill shape %s" % (name, len(data), list(shape)))
+        raise ValueError(
+            "tensor %s: %d bytes do not fill shape %s" % (name, len(data), list(shape))
+        )
     return b"".join(
         [_integer(1, size) for size in shape]
         + [_integer(2, element), _bytes(8, name), _bytes(9, data)]

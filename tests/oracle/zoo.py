@@ -3,32 +3,34 @@
 
     python3 tests/oracle/zoo.py --out DIR [--only NAME ...] [--cifar FOLDER] [--list]
 
-For each model DIR/NAME/ receives model.onnx, the .npy files and meta.json, the contract with test drivers
-(paths are relative to the folder; files of references are float64, of inputs float32 or int64):
+For each model DIR/NAME/ receives model.onnx, the .npy files and meta.json, the contract with test
+drivers (paths are relative to the folder; files of references are float64, of inputs float32 or
+int64):
 
     model                        the ONNX file
     inputs   {name: file}        what to feed
     outputs  {name: file}        what PyTorch computes in float64
     outputs_f32 {name: file}     and in float32
-    of, seed                     a value of the graph, inner ones too, and weights of its shape: the scalar
-                                 T = sum(seed * of).  For classifiers the top-1 logits of the batch.
+    of, seed                     a value of the graph, inner ones too, and weights of its shape:
+                                 T = sum(seed * of), for classifiers the top-1 logits
     wrt, grad                    a value of the graph, and dT/d wrt
     hvp_v, hvp                   optional: a direction v of the shape of wrt, and d<dT/d wrt, v>/d wrt
     forward_tolerance            max |ours - ref| / max |ref|
     grad_tolerance, hvp_tolerance    ||ours - ref|| / ||ref||
-    torch_f32 {forward, grad, hvp}   the same distances for PyTorch in float32: what rounding alone does
+    torch_f32 {forward, grad, hvp}   the same distances for PyTorch in float32
 
 A model without the keys of/wrt has only a forward reference.
 
-The gradient of a network with ReLU jumps where a pre-activation is zero.  Of ten million of them one or
-two lie so near zero that float32 falls on either side, and one flip changes the gradient by 1e-3: no
-float32 program, PyTorch included, can then agree with float64.  So inputs are taken, from a number of
-candidates, on which no flip happens in several float32 evaluations with simulated rounding; how PyTorch's own
-float32 compares on them is recorded.
+The gradient of a network with ReLU jumps where a pre-activation is zero.  Of ten million of them
+one or two lie so near zero that float32 falls on either side, and one flip changes the gradient by
+1e-3: no float32 program, PyTorch included, can then agree with float64.  So inputs are taken, from
+a number of candidates, on which no flip happens in several float32 evaluations with simulated
+rounding; how PyTorch's own float32 compares on them is recorded.
 """
 
 import argparse
 import copy
+import functools
 import json
 import logging
 import os
@@ -62,8 +64,9 @@ def noise(count, *shape, seed=1):
     rng = numpy.random.default_rng(seed)
     white = rng.normal(size=(count,) + shape)
     coarse = rng.normal(size=(count, shape[0], 6, 6))
-    smooth = torch.nn.functional.interpolate(torch.from_numpy(coarse), size=shape[1:], mode="bilinear",
-                                             align_corners=False).numpy()
+    smooth = torch.nn.functional.interpolate(
+        torch.from_numpy(coarse), size=shape[1:], mode="bilinear", align_corners=False
+    ).numpy()
     return torch.from_numpy((smooth + 0.5 * white).astype(numpy.float32))
 
 
@@ -78,7 +81,9 @@ def crops(count, size, mean, std, seed=1):
         side = int(min(picture.size) * rng.uniform(0.8, 1.0))
         left, top = (int(rng.integers(0, extent - side + 1)) for extent in picture.size)
         box = (left, top, left + side, top + side)
-        pixels = numpy.asarray(picture.resize((size, size), Image.BICUBIC, box), numpy.float32) / 255
+        pixels = (
+            numpy.asarray(picture.resize((size, size), Image.BICUBIC, box), numpy.float32) / 255
+        )
         out.append(((pixels - mean) / std).transpose(2, 0, 1))
     return torch.from_numpy(numpy.stack(out).astype(numpy.float32))
 
@@ -112,21 +117,23 @@ def gradient(evaluate, inputs, seed):
 def second(evaluate, inputs, seed, v):
     """d <dT/d wrt, v> / d wrt."""
     _, of, wrt = evaluate(inputs)
-    first, = torch.autograd.grad((of * seed.to(of.dtype)).sum(), wrt, create_graph=True)
+    (first,) = torch.autograd.grad((of * seed.to(of.dtype)).sum(), wrt, create_graph=True)
     return torch.autograd.grad((first * v.to(first.dtype)).sum(), wrt)[0].detach()
 
 
 def cast(inputs, dtype):
-    return {key: value.to(dtype) if value.is_floating_point() else value
-            for key, value in inputs.items()}
+    return {
+        key: value.to(dtype) if value.is_floating_point() else value
+        for key, value in inputs.items()
+    }
 
 
-NOISE = 2e-7    # relative to the root mean square, twice what a convolution in float32 errs by
+NOISE = 2e-7  # relative to the root mean square, twice what a convolution in float32 errs by
 TRIALS = 6
 
 
 def jitter(x):
-    """The value with random errors of the size of rounding, by channel: their scales differ widely."""
+    """The value with random errors of the size of rounding; channels differ widely in scale."""
     axes = (0, 2, 3) if x.dim() == 4 else None
     scale = x.detach().square().mean(axes, keepdim=axes is not None).sqrt()
     return x + NOISE * scale * torch.randn_like(x)
@@ -135,16 +142,16 @@ def jitter(x):
 class Model:
     """What a reference needs to know; a subclass says how to evaluate and how to write the file."""
 
-    keep = 2            # rows of the batch that are kept
-    rows_apart = True   # rows do not influence each other, so candidates can be chosen one by one
-    limit = 5e-5        # float32 evaluations that differ by more have flipped a unit
+    keep = 2  # rows of the batch that are kept
+    rows_apart = True  # rows do not influence each other, so candidates can be chosen one by one
+    limit = 5e-5  # float32 evaluations that differ by more have flipped a unit
 
     def __init__(self, name, inputs, wrt, hvp=False, seed=None, tags=()):
         self.name, self.inputs, self.wrt, self.hvp, self.seed = name, inputs, wrt, hvp, seed
         self.tags = tags
 
     def evaluator(self, dtype, noisy=False):
-        """inputs -> (outputs {name: tensor}, of, wrt), differentiable; noisy: with simulated rounding."""
+        """inputs -> (outputs {name: tensor}, of, wrt); noisy: with simulated rounding."""
         raise NotImplementedError
 
     def write(self, path, inputs):
@@ -152,7 +159,7 @@ class Model:
         raise NotImplementedError
 
     def choose(self):
-        """The first `keep` candidates on which no float32 evaluation flips a unit, else the best."""
+        """The first `keep` candidates on which float32 flips no unit, else the best."""
         if not self.rows_apart:
             return self.inputs
         exact = self.evaluator(torch.float64)
@@ -165,8 +172,11 @@ class Model:
                 break
         order = numpy.argsort(scores, kind="stable")[: self.keep]
         good = [int(row) for row in order if scores[row] < self.limit] or [int(order[0])]
-        print("%s: candidates %s of %d, in doubt by %s" % (
-            self.name, sorted(good), len(scores), max(scores[row] for row in good)), file=sys.stderr)
+        print(
+            "%s: candidates %s of %d, in doubt by %s"
+            % (self.name, sorted(good), len(scores), max(scores[row] for row in good)),
+            file=sys.stderr,
+        )
         return {key: value[sorted(good)].contiguous() for key, value in self.inputs.items()}
 
     def doubt(self, inputs, exact, plain, noisy):
@@ -185,8 +195,18 @@ class Model:
 class TorchModel(Model):
     """A module; exported by PyTorch's old (script) or new (dynamo) exporter."""
 
-    def __init__(self, name, net, inputs, wrt="input", output="logits", opset=17, dynamo=False, fold=False,
-                 **more):
+    def __init__(
+        self,
+        name,
+        net,
+        inputs,
+        wrt="input",
+        output="logits",
+        opset=17,
+        dynamo=False,
+        fold=False,
+        **more,
+    ):
         super().__init__(name, inputs, wrt, **more)
         self.net, self.output = net, output
         self.opset, self.dynamo, self.fold = opset, dynamo, fold
@@ -194,8 +214,9 @@ class TorchModel(Model):
     def evaluator(self, dtype, noisy=False):
         net = copy.deepcopy(self.net).to(dtype)
         for module in net.modules() if noisy else ():
-            if isinstance(module, (torch.nn.modules.conv._ConvNd, torch.nn.Linear,
-                                   torch.nn.BatchNorm2d)):
+            if isinstance(
+                module, (torch.nn.modules.conv._ConvNd, torch.nn.Linear, torch.nn.BatchNorm2d)
+            ):
                 module.register_forward_hook(lambda _module, _arguments, y: jitter(y))
 
         def evaluate(inputs):
@@ -220,7 +241,8 @@ class BertModel(TorchModel):
         def evaluate(inputs):
             kept = []
             hook = net.norm.register_forward_hook(
-                lambda _module, _args, y: kept.append(y.detach().requires_grad_()) or kept[-1])
+                lambda _module, _args, y: kept.append(y.detach().requires_grad_()) or kept[-1]
+            )
             logits = net(*inputs.values())
             hook.remove()
             return {self.output: logits.detach()}, logits, kept[0]
@@ -229,7 +251,9 @@ class BertModel(TorchModel):
 
     def write(self, path, inputs):
         super().write(path, inputs)
-        first = next(node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization")
+        first = next(
+            node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization"
+        )
         return self.output, first.output[0]
 
 
@@ -240,14 +264,17 @@ class LiteModel(TorchModel):
 
     def __init__(self, variant, size):
         self.copies = {}
-        super().__init__("efficientnet-lite%d" % variant, nets.EfficientNetLite(variant).eval(),
-                         {"input": crops(150, size, 0.5, 0.5)})
+        super().__init__(
+            "efficientnet-lite%d" % variant,
+            nets.EfficientNetLite(variant).eval(),
+            {"input": crops(150, size, 0.5, 0.5)},
+        )
 
     def doubt(self, inputs, exact, plain, noisy):
         """How many ReLU6 inputs lie within two deviations of float32's own error from 0 or from 6.
 
-        Trained weights cannot be chosen so that simulated noise leaves them alone; one photo in twenty
-        has no such unit.
+        Trained weights cannot be chosen so that simulated noise leaves them alone; one photo in
+        twenty has no such unit.
         """
         rounded = self.relu_inputs(torch.float32, inputs)
         true = self.relu_inputs(torch.float64, cast(inputs, torch.float64))
@@ -261,8 +288,11 @@ class LiteModel(TorchModel):
         if dtype not in self.copies:
             self.copies[dtype] = copy.deepcopy(self.net).to(dtype)
         kept = []
-        hooks = [module.register_forward_hook(lambda _module, given, _y: kept.append(given[0]))
-                 for module in self.copies[dtype].modules() if isinstance(module, torch.nn.ReLU6)]
+        hooks = [
+            module.register_forward_hook(lambda _module, given, _y: kept.append(given[0]))
+            for module in self.copies[dtype].modules()
+            if isinstance(module, torch.nn.ReLU6)
+        ]
         with torch.no_grad():
             self.copies[dtype](*inputs.values())
         for hook in hooks:
@@ -285,7 +315,7 @@ class LightModel(Model):
         candidates = torch.cat((candidates, candidates + 0.2 * noise(20, 3, 224, 224, seed=4)))
         _, self.plain = light.load(name)
         self.onnx = light.seeded(self.plain, candidates[:1], seed=7)
-        self.input, = light.graph_inputs(self.onnx)
+        (self.input,) = light.graph_inputs(self.onnx)
         super().__init__("light_" + name, {self.input: candidates}, self.input)
 
     def evaluator(self, dtype, noisy=False):
@@ -296,11 +326,15 @@ class LightModel(Model):
         def evaluate(inputs):
             # the reshapes of some of these files fix the batch at one
             x = inputs[self.input].detach().clone().requires_grad_()
-            rows = [onnx_torch.run(self.onnx, {self.input: row[None]}, dtype, before if noisy else None)
-                    for row in x]
+            rows = [
+                onnx_torch.run(self.onnx, {self.input: row[None]}, dtype, before if noisy else None)
+                for row in x
+            ]
             of = torch.cat([values[light.before_softmax(self.onnx)] for values in rows])
-            outputs = {item.name: torch.cat([values[item.name] for values in rows]).detach()
-                       for item in self.onnx.graph.output}
+            outputs = {
+                item.name: torch.cat([values[item.name] for values in rows]).detach()
+                for item in self.onnx.graph.output
+            }
             return outputs, of, x
 
         return evaluate
@@ -311,14 +345,16 @@ class LightModel(Model):
 
 
 class ConstantLightModel(Model):
-    """A light_* file as it is: all weights 0.02.  Forward only, the outputs do not depend on the input."""
+    """A light_* file as it is, all weights 0.02.  Forward only: the outputs are uniform."""
 
     keep, rows_apart = 1, False
 
     def __init__(self, name):
         self.path, self.onnx = light.load(name)
-        self.input, = light.graph_inputs(self.onnx)
-        super().__init__("light_%s_constant" % name, {self.input: noise(1, 3, 224, 224, seed=3)}, None)
+        (self.input,) = light.graph_inputs(self.onnx)
+        super().__init__(
+            "light_%s_constant" % name, {self.input: noise(1, 3, 224, 224, seed=3)}, None
+        )
 
     def write(self, path, inputs):
         with open(self.path, "rb") as source, open(path, "wb") as target:
@@ -329,7 +365,8 @@ class ConstantLightModel(Model):
 def export(net, inputs, output, path, opset=17, dynamo=False, fold=False):
     """torch.onnx.export with the batch as a symbolic dimension named N.
 
-    Either exporter folds batch normalisation into the convolutions; fold=False keeps the old one from it.
+    Either exporter folds batch normalisation into the convolutions; fold=False keeps the old one
+    from it.
     """
     names = list(inputs)
     with warnings.catch_warnings():
@@ -337,15 +374,31 @@ def export(net, inputs, output, path, opset=17, dynamo=False, fold=False):
         if dynamo:
             batch = torch.export.Dim("N", min=1, max=4096)
             shapes = tuple({0: batch} for _ in names)
-            program = torch.onnx.export(net, tuple(inputs.values()), dynamo=True, opset_version=opset,
-                                        input_names=names, output_names=[output],
-                                        dynamic_shapes=shapes, verbose=False)
+            program = torch.onnx.export(
+                net,
+                tuple(inputs.values()),
+                dynamo=True,
+                opset_version=opset,
+                input_names=names,
+                output_names=[output],
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
             program.save(path)
         else:
             axes = {name: {0: "N"} for name in names + [output]}
             mode = torch.onnx.TrainingMode.EVAL if fold else torch.onnx.TrainingMode.PRESERVE
-            torch.onnx.export(net, tuple(inputs.values()), path, dynamo=False, opset_version=opset,
-                              input_names=names, output_names=[output], dynamic_axes=axes, training=mode)
+            torch.onnx.export(
+                net,
+                tuple(inputs.values()),
+                path,
+                dynamo=False,
+                opset_version=opset,
+                input_names=names,
+                output_names=[output],
+                dynamic_axes=axes,
+                training=mode,
+            )
 
 
 # ---- one model -----------------------------------------------------------------------------------
@@ -374,11 +427,16 @@ def write_forward_only(model, folder):
     model.write(os.path.join(folder, "model.onnx"), model.inputs)
     outputs = run_onnxruntime(os.path.join(folder, "model.onnx"), model.inputs)
     return {
-        "name": model.name, "model": "model.onnx",
+        "name": model.name,
+        "model": "model.onnx",
         "inputs": {k: save(folder, file_name("input", k), v) for k, v in model.inputs.items()},
-        "outputs": {k: save(folder, file_name("output", k), v.double()) for k, v in outputs.items()},
+        "outputs": {
+            k: save(folder, file_name("output", k), v.double()) for k, v in outputs.items()
+        },
         "outputs_f32": {k: save(folder, file_name("output_f32", k), v) for k, v in outputs.items()},
-        "reference": "ONNX Runtime", "forward_tolerance": TOLERANCE, "tags": list(model.tags),
+        "reference": "ONNX Runtime",
+        "forward_tolerance": TOLERANCE,
+        "tags": list(model.tags),
     }
 
 
@@ -401,20 +459,31 @@ def write_model(model, folder):
         raise RuntimeError("%s: outputs %s, expected %s" % (model.name, names, set(outputs)))
     ort = run_onnxruntime(path, inputs)
     meta = {
-        "name": model.name, "model": "model.onnx",
+        "name": model.name,
+        "model": "model.onnx",
         "inputs": {k: save(folder, file_name("input", k), v) for k, v in inputs.items()},
         "outputs": {k: save(folder, file_name("output", k), v) for k, v in outputs.items()},
-        "outputs_f32": {k: save(folder, file_name("output_f32", k), v) for k, v in outputs_f32.items()},
+        "outputs_f32": {
+            k: save(folder, file_name("output_f32", k), v) for k, v in outputs_f32.items()
+        },
         "reference": "PyTorch " + torch.__version__,
-        "of": of_name, "seed": save(folder, "seed.npy", seed.float()),
-        "wrt": wrt_name, "grad": save(folder, "grad.npy", grad),
-        "forward_tolerance": TOLERANCE, "grad_tolerance": TOLERANCE, "tags": list(model.tags),
-        "torch_f32": {"forward": max(scaled(outputs_f32[k], v) for k, v in outputs.items()),
-                      "grad": relative(grad_f32, grad)},
+        "of": of_name,
+        "seed": save(folder, "seed.npy", seed.float()),
+        "wrt": wrt_name,
+        "grad": save(folder, "grad.npy", grad),
+        "forward_tolerance": TOLERANCE,
+        "grad_tolerance": TOLERANCE,
+        "tags": list(model.tags),
+        "torch_f32": {
+            "forward": max(scaled(outputs_f32[k], v) for k, v in outputs.items()),
+            "grad": relative(grad_f32, grad),
+        },
         "onnxruntime": {"forward": max(scaled(ort[k], v) for k, v in outputs.items())},
     }
     if model.hvp:
-        v = torch.from_numpy(numpy.random.default_rng(5).normal(size=grad.shape).astype(numpy.float32))
+        v = torch.from_numpy(
+            numpy.random.default_rng(5).normal(size=grad.shape).astype(numpy.float32)
+        )
         reference = second(exact, cast(inputs, torch.float64), seed, v)
         meta["hvp_v"], meta["hvp"] = save(folder, "v.npy", v), save(folder, "hvp.npy", reference)
         meta["hvp_tolerance"] = TOLERANCE
@@ -432,9 +501,11 @@ def seeded(build, *calibration, seed=11):
 
 def classifier(build, size, count=30, **more):
     """A maker of a TorchModel on seeded noise."""
+
     def make(name):
         net = seeded(build, noise(8 if size <= 64 else 4, 3, size, size, seed=2))
         return TorchModel(name, net, {"input": noise(count, 3, size, size)}, **more)
+
     return make
 
 
@@ -442,8 +513,15 @@ def unet(smooth, **more):
     def make(name):
         net = seeded(lambda: nets.UNet(smooth=smooth), noise(4, 1, 64, 64, seed=2))
         weights = torch.from_numpy(numpy.random.default_rng(9).normal(size=(1, 3, 64, 64)))
-        return TorchModel(name, net, {"input": noise(30, 1, 64, 64)}, output="mask",
-                          seed=weights.float().double(), **more)
+        return TorchModel(
+            name,
+            net,
+            {"input": noise(30, 1, 64, 64)},
+            output="mask",
+            seed=weights.float().double(),
+            **more,
+        )
+
     return make
 
 
@@ -455,9 +533,12 @@ def bert(**more):
         ids = torch.from_numpy(rng.integers(0, 500, (2, 24)))
         mask = torch.ones(2, 24, dtype=torch.int64)
         mask[1, 17:] = 0
-        model = BertModel(name, net, {"input_ids": ids, "attention_mask": mask}, wrt="embeddings", **more)
+        model = BertModel(
+            name, net, {"input_ids": ids, "attention_mask": mask}, wrt="embeddings", **more
+        )
         model.rows_apart = False
         return model
+
     return make
 
 
@@ -468,20 +549,22 @@ def cifar(n, file, folder):
         net = nets.cifar_resnet(n, os.path.join(folder, file)).eval()
         mean, std = numpy.array([0.485, 0.456, 0.406]), numpy.array([0.229, 0.224, 0.225])
         return TorchModel(name, net, {"input": crops(40, 32, mean, std)}, fold=True)
+
     return make
 
 
 def catalogue(cifar_folder):
     """{name: maker}, cheap ones first."""
-    small_convnext = lambda: nets.ConvNeXt((2, 2, 2, 2), (24, 48, 96, 192), classes=10)  # noqa: E731
-    tiny_swin = lambda: nets.Swin(size=32, patch=2, width=24, depths=(2, 2), heads=(2, 4),  # noqa: E731
-                                  window=4, classes=10)
+    small_convnext = functools.partial(nets.ConvNeXt, (2, 2, 2, 2), (24, 48, 96, 192), 10)
+    tiny_swin = functools.partial(nets.Swin, 32, 2, 24, (2, 2), (2, 4), window=4, classes=10)
     table = {
         "cifar-resnet20": cifar(3, "resnet20-12fca82f.th", cifar_folder),
         "cifar-resnet56": cifar(9, "resnet56-4bfd9763.th", cifar_folder),
         "vit-tiny": classifier(nets.vit_tiny, 32, hvp=True),
         "vit-tiny-dynamo": classifier(lambda: nets.vit_tiny(fused=True), 32, dynamo=True, opset=18),
-        "vit-tiny-dynamo23": classifier(lambda: nets.vit_tiny(fused=True), 32, dynamo=True, opset=23),
+        "vit-tiny-dynamo23": classifier(
+            lambda: nets.vit_tiny(fused=True), 32, dynamo=True, opset=23
+        ),
         "convnext-small": classifier(small_convnext, 64, hvp=True),
         "convnext-small-dynamo": classifier(small_convnext, 64, dynamo=True, opset=20),
         "swin-small": classifier(tiny_swin, 32),
@@ -513,8 +596,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", help="folder that receives the models")
     parser.add_argument("--only", nargs="+", help="names, default all")
-    parser.add_argument("--cifar", default=os.environ.get("SALIENCE_CIFAR"),
-                        help="folder of the CIFAR ResNet checkpoints (akamaster/pytorch_resnet_cifar10)")
+    parser.add_argument(
+        "--cifar",
+        default=os.environ.get("SALIENCE_CIFAR"),
+        help="folder of the CIFAR ResNet checkpoints (akamaster/pytorch_resnet_cifar10)",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -541,7 +627,9 @@ def main():
             print(name, meta.get("torch_f32", ""), meta.get("onnxruntime", ""), flush=True)
         except Exception as problem:  # one model must not stop the others
             failed += 1
-            print("%s: %s: %s" % (name, type(problem).__name__, str(problem)[:2000]), file=sys.stderr)
+            print(
+                "%s: %s: %s" % (name, type(problem).__name__, str(problem)[:2000]), file=sys.stderr
+            )
     return 1 if failed else 0
 
 
