@@ -345,11 +345,43 @@ TEST(relevance_of_rectifiers)
     sal_graph_free(g);
 }
 
+/* Every allocation of the sweep may fail: a clean error, and nothing is lost. */
+TEST(out_of_memory)
+{
+    static const char *const names[] = {"gradient", "lrp-epsilon"};
+    nets_opts o = {.dtype = SAL_F32, .batch = 0, .bias = true, .seed = 8};
+
+    for (int m = 0; m < 2; m++) {
+        sal_status st = SAL_ENOMEM;
+        long before = sal_test_live();
+
+        for (long n = 0; st == SAL_ENOMEM && n < 100000; n += 7) {
+            sal_bytes notes = {NULL, 0, 0};
+            sal_rules rules = {.desc = sal_rules_find(names[m]), .epsilon = 1e-9, .notes = &notes};
+            sal_graph *g = NULL;
+            sal_vid grad, none = SAL_NONE;
+
+            CHECK_OK(nets_vit(&g, &o, 1, &err));
+            if (g == NULL)
+                return;
+            sal_test_fail_after(n, true);
+            st = sal_differentiate(g, 1, g->outputs, &none, 1, g->inputs, &rules, &grad, &err);
+            sal_test_fail_after(-1, false);
+            CHECK(st == SAL_OK || st == SAL_ENOMEM);
+            sal_bytes_free(&notes);
+            sal_graph_free(g);
+            CHECK_EQ(sal_test_live(), before);
+        }
+        CHECK_EQ(st, SAL_OK);
+    }
+}
+
 int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
                         TESTS(T(cnn_two_orders), T(cnn_two_orders_free_batch), T(vit_two_orders),
                               T(rectifiers), T(cut_points), T(no_path_is_zero), T(repeated_values),
                               T(integers_have_no_derivative), T(rectifier_rules),
-                              T(relevance_is_conserved), T(relevance_of_rectifiers)));
+                              T(relevance_is_conserved), T(relevance_of_rectifiers),
+                              T(out_of_memory)));
 }

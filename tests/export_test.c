@@ -190,7 +190,62 @@ TEST(refusals)
     sal_graph_free(g);
 }
 
+/* Every allocation may fail while a method is prepared, run and exported. */
+static void check_out_of_memory(const char *method, bool export)
+{
+    static const float why[] = {1, 0, 0, 0, 0};
+    nets_opts o = {.dtype = SAL_F32, .batch = 0, .bias = true, .seed = 54};
+    sal_param few = {"steps", 2};
+    sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
+    int64_t dims[] = {1, 5};
+    sal_tensor x = SAL_TENSOR_INIT, q = SAL_TENSOR_INIT;
+    sal_graph *model = NULL;
+    sal_status st = SAL_ENOMEM;
+
+    CHECK_OK(nets_cnn(&model, &o, &err));
+    CHECK_OK(nets_input(model, 0, 1, 41, &x, &err));
+    CHECK_OK(sal_tensor_new(&q, SAL_F32, 2, dims, &err));
+    memcpy(q.data, why, sizeof(why));
+    opts.method = method;
+    opts.threads = 1;
+    opts.params = &few;
+    opts.n_params = strcmp(method, "integrated-gradients") == 0;
+    long before = sal_test_live();
+    for (long n = 0; st == SAL_ENOMEM && n < 100000; n += n < 100 ? 1 : 11) {
+        sal_explainer *e = NULL;
+        sal_graph *g = NULL;
+        sal_explanation r = SAL_EXPLANATION_INIT;
+
+        sal_test_fail_after(n, true);
+        if (export) {
+            st = sal_export_graph(&g, model, &opts, NULL, &err);
+        } else {
+            st = sal_explainer_new(&e, model, &opts, &x, &err);
+            if (st == SAL_OK)
+                st = sal_explainer_run(e, &x, &q, &r, &err);
+        }
+        sal_test_fail_after(-1, false);
+        CHECK_MSG(st == SAL_OK || st == SAL_ENOMEM, "%s: allocation %ld: %s", method, n, err.msg);
+        sal_explanation_free(&r);
+        sal_explainer_free(e);
+        sal_graph_free(g);
+        CHECK_EQ(sal_test_live(), before);
+    }
+    CHECK_EQ(st, SAL_OK);
+    sal_tensor_free(&x);
+    sal_tensor_free(&q);
+    sal_graph_free(model);
+}
+
+TEST(out_of_memory)
+{
+    check_out_of_memory("grad-cam", true);
+    check_out_of_memory("integrated-gradients", true);
+    check_out_of_memory("grad-cam", false);
+    check_out_of_memory("integrated-gradients", false);
+}
+
 int main(int argc, char **argv)
 {
-    return harness_main(argc, argv, TESTS(T(cnn), T(transformer), T(refusals)));
+    return harness_main(argc, argv, TESTS(T(cnn), T(transformer), T(refusals), T(out_of_memory)));
 }

@@ -22,6 +22,8 @@ sal_status sal_explainer_logits(sal_explainer *e, const sal_tensor *inputs, sal_
  * one sample of the output. *out: sal_explanation_free(). */
 sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const sal_tensor *query,
                              sal_explanation *out, sal_error *err);
+/* The session that ran last; NULL before a run. */
+const sal_session *sal_explainer_last(const sal_explainer *e);
 
 /* ---- the batch evaluator, for methods that evaluate many variants of one sample ---- */
 
