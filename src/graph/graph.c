@@ -36,6 +36,7 @@ void sal_graph_free(sal_graph *g)
     sal_free(g->inputs);
     sal_free(g->outputs);
     sal_free(g->symbols);
+    sal_free(g->symbol_slot);
     sal_free(g->meta);
     sal_names_free(g->names);
     sal_arena_free(&g->arena);

@@ -142,6 +142,8 @@ struct sal_graph {
     sal_tensor **constants; /* every tensor owned by the graph */
     size_t n_constants, cap_constants;
     struct sal_name_map *names; /* value name -> id */
+    int32_t *symbol_slot;       /* hash of symbols (symbol.c): index + 1, 0 is free */
+    size_t symbol_slots, symbols_hashed;
     uint32_t unique;            /* for made-up names */
 };
 

@@ -18,19 +18,69 @@ static int64_t symbol_push(sal_graph *g, const char *name, int32_t base, int64_t
 {
     if (name == NULL)
         return 0;
-    if (sal_grow(&g->symbols, g->n_symbols + 1, &g->cap_symbols, sizeof(sal_symbol), NULL) != SAL_OK)
+    if (sal_grow(&g->symbols, g->n_symbols + 1, &g->cap_symbols, sizeof(sal_symbol), NULL) !=
+        SAL_OK)
         return 0;
     int32_t index = (int32_t)g->n_symbols++;
-    g->symbols[index] = (sal_symbol){ name, base < 0 ? index : base, coeff };
+    g->symbols[index] = (sal_symbol){name, base < 0 ? index : base, coeff};
     return symbol_dim(index);
+}
+
+/* ---- finding symbols: open addressing over (name) of free and (base, coeff) of derived ones ----
+ * The hash is brought up to date when something is looked for, so whoever appends need not know it.
+ */
+
+static uint64_t symbol_hash(const sal_symbol *s)
+{
+    if (s->coeff == 1)
+        return sal_hash(s->name, strlen(s->name), 1);
+    return sal_hash(&s->coeff, sizeof s->coeff, (uint64_t)s->base + 2);
+}
+
+static bool symbol_equal(const sal_symbol *a, const sal_symbol *b)
+{
+    return a->coeff == b->coeff &&
+           (a->coeff == 1 ? strcmp(a->name, b->name) == 0 : a->base == b->base);
+}
+
+static size_t symbol_slot(const sal_graph *g, const sal_symbol *s)
+{
+    size_t i = (size_t)symbol_hash(s) & (g->symbol_slots - 1);
+    while (g->symbol_slot[i] != 0 && !symbol_equal(&g->symbols[g->symbol_slot[i] - 1], s))
+        i = (i + 1) & (g->symbol_slots - 1);
+    return i;
+}
+
+/* Index of the symbol with that name (coeff 1) or base and coeff, -1 when there is none or memory
+ * is lacking (the caller's own allocation reports that). */
+static int32_t symbol_find(sal_graph *g, const sal_symbol *key)
+{
+    if (g->symbol_slots < g->n_symbols * 2 + 2) {
+        size_t cap = g->symbol_slots < 64 ? 64 : g->symbol_slots;
+        while (cap < g->n_symbols * 2 + 2)
+            cap *= 2;
+        int32_t *slot = sal_calloc(cap, sizeof *slot);
+        if (slot == NULL)
+            return -1;
+        sal_free(g->symbol_slot);
+        g->symbol_slot = slot;
+        g->symbol_slots = cap;
+        g->symbols_hashed = 0;
+    }
+    for (; g->symbols_hashed < g->n_symbols; g->symbols_hashed++) {
+        size_t i = symbol_slot(g, &g->symbols[g->symbols_hashed]);
+        if (g->symbol_slot[i] == 0) /* the first of equal ones counts */
+            g->symbol_slot[i] = (int32_t)g->symbols_hashed + 1;
+    }
+    return g->symbol_slot[symbol_slot(g, key)] - 1;
 }
 
 int64_t sal_dim_symbol(sal_graph *g, const char *name)
 {
-    for (size_t i = 0; i < g->n_symbols; i++)
-        if (g->symbols[i].coeff == 1 && strcmp(g->symbols[i].name, name) == 0)
-            return symbol_dim((int32_t)i);
-    return symbol_push(g, sal_arena_strdup(&g->arena, name), -1, 1);
+    const sal_symbol key = {name, -1, 1};
+    int32_t found = symbol_find(g, &key);
+    return found >= 0 ? symbol_dim(found)
+                      : symbol_push(g, sal_arena_strdup(&g->arena, name), -1, 1);
 }
 
 int64_t sal_dim_fresh(sal_graph *g)
@@ -43,11 +93,15 @@ static int64_t symbol_multiple(sal_graph *g, int32_t base, int64_t coeff)
 {
     if (coeff == 0)
         return 0;
-    for (size_t i = 0; i < g->n_symbols; i++)
-        if (g->symbols[i].base == base && g->symbols[i].coeff == coeff)
-            return symbol_dim((int32_t)i);
-    return symbol_push(
-        g, sal_arena_printf(&g->arena, "%" PRId64 "*%s", coeff, g->symbols[base].name), base, coeff);
+    if (coeff == 1)
+        return symbol_dim(base);
+    const sal_symbol key = {"", base, coeff};
+    int32_t found = symbol_find(g, &key);
+    if (found >= 0)
+        return symbol_dim(found);
+    return symbol_push(g,
+                       sal_arena_printf(&g->arena, "%" PRId64 "*%s", coeff, g->symbols[base].name),
+                       base, coeff);
 }
 
 int64_t sal_dim_mul(sal_graph *g, int64_t a, int64_t b)
