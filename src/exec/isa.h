@@ -43,6 +43,9 @@ typedef struct sal_isa_table {
                            int64_t m_count, int64_t lanes);
     /* row[i * step + j] += from[i * lanes + j] for j < width, i < pixels; width is 4, 8 or 16. */
     void (*add_windows)(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes, int width);
+    /* One window of max pooling, one block of channels: dy goes to the first of the taps (offsets into x and dx)
+     * whose x equals the maximum y. */
+    void (*max_scatter)(float *dx, const float *x, const float *y, const float *dy, const int64_t *taps, int n);
 } sal_isa_table;
 
 /* The best table for this machine, or a lesser one when the environment variable SAL_CPU says "baseline" or

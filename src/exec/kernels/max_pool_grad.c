@@ -2,35 +2,27 @@
  *
  * oneDNN's backward pass wants a workspace from its own forward pass; the maximum is known here, so looking for
  * it again costs one more read of x and keeps the graph free of hidden state. */
+#include "exec/isa.h"
 #include "exec/kernels.h"
 
 #include "ops/core/window.h"
 
 #include <stdio.h>
 
-enum { POOL_BLOCK_MAX = 16 };
+enum { POOL_MAX_TAPS = 512 };
 
 typedef struct pool_grad {
     sal_window w; /* three axes, leading ones of length 1 */
     int64_t images; /* batch x channel blocks */
     int block;
+    const sal_isa_table *isa;
 } pool_grad;
 
-static void pool_grad_lanes(float *dx, const float *x, const float *y, float *dy, int block)
-{
-    for (int c = 0; c < block; c++) {
-        bool hit = x[c] == y[c];
-        dx[c] += hit ? dy[c] : 0.0f;
-        dy[c] = hit ? 0.0f : dy[c]; /* only the first one gets it */
-    }
-}
-
-static void pool_grad_window(const pool_grad *q, float *dx, const float *x, const float *y, const float *dy,
-                             const int64_t *o)
+/* Offsets of the elements that the window at o reads, in scanning order. */
+static int pool_grad_taps(const pool_grad *q, const int64_t *o, int64_t *taps)
 {
     const sal_window *w = &q->w;
-    float rest[POOL_BLOCK_MAX];
-    memcpy(rest, dy, (size_t)q->block * sizeof *rest);
+    int n = 0;
     for (int64_t a = 0; a < w->kernel[0]; a++) {
         int64_t z = o[0] * w->strides[0] - w->pads_begin[0] + a * w->dilations[0];
         if (z < 0 || z >= w->in[0])
@@ -41,13 +33,12 @@ static void pool_grad_window(const pool_grad *q, float *dx, const float *x, cons
                 continue;
             for (int64_t c = 0; c < w->kernel[2]; c++) {
                 int64_t k = o[2] * w->strides[2] - w->pads_begin[2] + c * w->dilations[2];
-                if (k < 0 || k >= w->in[2])
-                    continue;
-                size_t at = (size_t)(((z * w->in[1] + r) * w->in[2] + k) * q->block);
-                pool_grad_lanes(dx + at, x + at, y, rest, q->block);
+                if (k >= 0 && k < w->in[2])
+                    taps[n++] = ((z * w->in[1] + r) * w->in[2] + k) * q->block;
             }
         }
     }
+    return n;
 }
 
 static sal_status pool_grad_run(sal_step *step, sal_session *s, sal_error *err)
@@ -62,11 +53,13 @@ static sal_status pool_grad_run(sal_step *step, sal_session *s, sal_error *err)
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < q->images; i++) {
         memset(dx + i * in, 0, (size_t)in * sizeof *dx);
-        int64_t at = i * out, o[3];
+        int64_t at = i * out, o[3], taps[POOL_MAX_TAPS];
         for (o[0] = 0; o[0] < w->out[0]; o[0]++)
             for (o[1] = 0; o[1] < w->out[1]; o[1]++)
-                for (o[2] = 0; o[2] < w->out[2]; o[2]++, at += q->block)
-                    pool_grad_window(q, dx + i * in, x + i * in, y + at, dy + at, o);
+                for (o[2] = 0; o[2] < w->out[2]; o[2]++, at += q->block) {
+                    int n = pool_grad_taps(q, o, taps);
+                    q->isa->max_scatter(dx + i * in, x + i * in, y + at, dy + at, taps, n);
+                }
     }
     return SAL_OK;
 }
@@ -82,11 +75,16 @@ sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_gro
     if (x->dtype != SAL_F32 || x->rank < 3 || x->rank > 5 || n->n_in < 3 ||
         sal_window_from_node(&w, n, x->rank, x->dims, NULL, false, NULL) != SAL_OK)
         return SAL_OK;
+    int64_t taps = 1;
+    for (int i = 0; i < w.n; i++)
+        if (__builtin_mul_overflow(taps, w.kernel[i], &taps) || taps > POOL_MAX_TAPS)
+            return SAL_OK;
     q = sal_calloc(1, sizeof *q);
     if (q == NULL)
         return sal_fail_nomem(err);
     q->w = sal_window_lift(&w);
     q->block = p->block;
+    q->isa = sal_isa();
     q->images = x->dims[0] * ((x->dims[1] + p->block - 1) / p->block);
     sal_pid in[3], out;
     for (int i = 0; i < 3; i++)

@@ -1,6 +1,7 @@
 /* Instructions of the element-wise tile engine and row kernels, compiled once for each instruction set. */
 #include "exec/isa.h"
 
+#include "exec/kernels_isa/simd.h"
 #include "exec/kernels_isa/vector_math.h"
 
 #include <math.h>
@@ -301,31 +302,60 @@ static void sum_blocked(float *acc, const float *x, int64_t n)
 
 enum { PIXELS = 8, PIXEL_LANES = 16 };
 
-/* 8 pixels x 16 lanes stay in registers while m runs. */
-static void pixel_block(float *out, const float *dy, const float *w, int n, int64_t block_stride, int64_t m_count,
-                        int64_t lanes)
+/* `count` (1..8) pixels x 2 * 16 lanes stay in registers while m runs; the compiler unrolls for each count. */
+static inline void pixel_block(float *out, const float *dy, const float *w, const int count, int64_t block_stride,
+                               int64_t m_count, int64_t lanes, const int groups)
 {
-    float acc[PIXELS][PIXEL_LANES] = { { 0.0f } };
+    v16 acc[PIXELS][2];
+    for (int i = 0; i < count; i++)
+        for (int g = 0; g < groups; g++)
+            acc[i][g] = v16_zero();
     for (int64_t b = 0; b < m_count / BLOCK; b++)
         for (int m = 0; m < BLOCK; m++) {
             const float *wr = w + (b * BLOCK + m) * lanes;
             const float *d = dy + b * block_stride + m;
-            for (int i = 0; i < PIXELS; i++)
-                for (int l = 0; l < PIXEL_LANES; l++)
-                    acc[i][l] += d[(i < n ? i : 0) * BLOCK] * wr[l];
+            const v16 w0 = v16_load(wr), w1 = groups > 1 ? v16_load(wr + PIXEL_LANES) : w0;
+            for (int i = 0; i < count; i++) {
+                const v16 x = v16_set1(d[i * BLOCK]);
+                acc[i][0] = v16_fma(x, w0, acc[i][0]);
+                if (groups > 1)
+                    acc[i][1] = v16_fma(x, w1, acc[i][1]);
+            }
         }
-    for (int i = 0; i < n; i++)
-        for (int l = 0; l < PIXEL_LANES; l++)
-            out[i * lanes + l] = acc[i][l];
+    for (int i = 0; i < count; i++)
+        for (int g = 0; g < groups; g++)
+            v16_store(out + i * lanes + g * PIXEL_LANES, acc[i][g]);
 }
 
 static void pixel_products(float *out, const float *dy, const float *w, int64_t pixels, int64_t block_stride,
                            int64_t m_count, int64_t lanes)
 {
-    for (int64_t i = 0; i < pixels; i += PIXELS) {
-        int n = pixels - i < PIXELS ? (int)(pixels - i) : PIXELS;
-        for (int64_t l = 0; l < lanes; l += PIXEL_LANES)
-            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, n, block_stride, m_count, lanes);
+    int64_t l = 0;
+    for (; l + 2 * PIXEL_LANES <= lanes; l += 2 * PIXEL_LANES) {
+        int64_t i = 0;
+        for (; i + PIXELS <= pixels; i += PIXELS)
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count, lanes, 2);
+        for (; i < pixels; i++)
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes, 2);
+    }
+    for (; l < lanes; l += PIXEL_LANES) {
+        int64_t i = 0;
+        for (; i + PIXELS <= pixels; i += PIXELS)
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count, lanes, 1);
+        for (; i < pixels; i++)
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes, 1);
+    }
+}
+
+static void max_scatter(float *dx, const float *x, const float *y, const float *dy, const int64_t *taps, int n)
+{
+    const vblock top = vblock_load(y);
+    vblock rest = vblock_load(dy);
+    for (int k = 0; k < n; k++) {
+        float *to = dx + taps[k];
+        const vblock give = vblock_where_equal(vblock_load(x + taps[k]), top, rest);
+        vblock_store(to, vblock_add(vblock_load(to), give));
+        rest = vblock_sub(rest, give); /* the first maximum takes it all: exact, because give is rest or 0 */
     }
 }
 
@@ -369,4 +399,5 @@ const sal_isa_table ISA(sal_isa_table) = {
     .sum_blocked = sum_blocked,
     .pixel_products = pixel_products,
     .add_windows = add_windows,
+    .max_scatter = max_scatter,
 };
