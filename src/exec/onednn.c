@@ -39,7 +39,7 @@ static dnnl_format_tag_t onednn_tag(int block, int rank)
     static const dnnl_format_tag_t of8[] = { dnnl_nCw8c, dnnl_nChw8c, dnnl_nCdhw8c };
     if (rank < 3 || rank > 5)
         return dnnl_format_tag_undef;
-    return (block == 16 ? of16 : of8)[rank - 3];
+    return block == 16 ? of16[rank - 3] : of8[rank - 3];
 }
 
 sal_status sal_dnnl_strided(sal_dtype dtype, int rank, const int64_t *dims, const int64_t *strides,
