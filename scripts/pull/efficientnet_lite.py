@@ -328,7 +328,10 @@ def read_weights(entry, path):
 def write_file(path, content):
     """All or nothing: a temporary file in the same folder, then one rename."""
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".pull-", dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".pull-", dir=folder)
+    except OSError as problem:
+        raise PullError("cannot write to %s: %s" % (folder, problem.strerror)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

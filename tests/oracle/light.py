@@ -38,7 +38,12 @@ def load(name):
 def _roles(model, made):
     """{tensor: (operator, input position)} of the constants `made`, looking through Unsqueeze."""
     roles, origin = {}, {}
-    summed = {name for node in model.graph.node if node.op_type == "Sum" for name in node.input}
+    norms = {node.output[0] for node in model.graph.node if node.op_type == "BatchNormalization"}
+    summed = {  # one of the summands: two small ones with opposite biases would meet at zero
+        [name for name in node.input if name in norms][0]
+        for node in model.graph.node
+        if node.op_type == "Sum" and norms.intersection(node.input)
+    }
     for node in model.graph.node:
         for position, name in enumerate(node.input):
             name = origin.get(name, name)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden maps of the explanation methods, from captum and pytorch-grad-cam.
 
-    python3 tests/oracle/make_methods.py                     the small network: tests/golden/methods/
-    python3 tests/oracle/make_methods.py --large --out DIR   EfficientNet-Lite0, ResNet-18
+    make_methods.py                     the small network: tests/golden/methods/
+    make_methods.py --large --out DIR   EfficientNet-Lite0, ResNet-18
 
 Each folder holds model.onnx, input.npy, one file per result and meta.json:
 
