@@ -23,6 +23,12 @@ typedef struct sal_isa_table {
     void (*store_bf16)(uint16_t *d, const float *s, int n);
     void (*load_u8)(float *d, const uint8_t *s, int n);
     void (*store_bool)(uint8_t *d, const float *s, int n);
+    /* d[i] = x[i] > lo && !(x[i] >= hi), as 0 or 1; hi NaN: no upper bound. */
+    void (*range_mask)(uint8_t *d, const float *x, int64_t n, float lo, float hi);
+    void (*range_mask_bf16)(uint8_t *d, const uint16_t *x, int64_t n, float lo, float hi);
+    /* d[i] = m[i] ? x[i] : 0; d may be x. */
+    void (*keep)(float *d, const float *x, const uint8_t *m, int64_t n);
+    void (*keep_bf16)(uint16_t *d, const uint16_t *x, const uint8_t *m, int64_t n);
     /* y = softmax(x) over n contiguous elements. */
     void (*softmax)(float *y, const float *x, int64_t n);
     /* dx = y * (dy - sum(dy * y)) */

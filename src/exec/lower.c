@@ -2,6 +2,7 @@
 #include "exec/lower.h"
 
 #include "exec/kernels.h"
+#include "exec/kernels/mask.h"
 #include "exec/onednn.h"
 #include "exec/schedule.h"
 #include "exec/tile.h"
@@ -168,6 +169,8 @@ static sal_status lower_view(sal_plan *p, const sal_node *n, sal_error *err)
     return st == SAL_OK ? sal_plan_alias(p, n->out[0], from, SAL_PLAIN, &to, err) : st;
 }
 
+static sal_status lower_group(sal_plan *p, const sal_group *gr, sal_error *err);
+
 static sal_status lower_node(sal_plan *p, const sal_node *n, const sal_group *gr, sal_error *err)
 {
     bool done = false;
@@ -195,7 +198,14 @@ sal_status sal_lower_epilogue(sal_plan *p, const sal_group *gr, sal_error *err)
         members[i] = gr->epilogue[i].node;
     tail.members = members;
     tail.n_members = gr->n_epilogue;
-    return sal_lower_elementwise(p, &tail, err);
+    return lower_group(p, &tail, err);
+}
+
+static sal_status lower_group(sal_plan *p, const sal_group *gr, sal_error *err)
+{
+    bool done = false;
+    sal_status st = sal_lower_mask(p, gr, &done, err);
+    return st != SAL_OK || done ? st : sal_lower_elementwise(p, gr, err);
 }
 
 static sal_status lower_nodes(sal_plan *p, sal_error *err)
@@ -207,7 +217,7 @@ static sal_status lower_nodes(sal_plan *p, sal_error *err)
         if (gr != NULL && gr->position != (int)i)
             continue; /* runs with its group, later */
         if (gr != NULL && gr->anchor == NULL)
-            st = sal_lower_elementwise(p, gr, err);
+            st = lower_group(p, gr, err);
         else
             st = lower_node(p, gr != NULL ? gr->anchor : n, gr, err);
     }

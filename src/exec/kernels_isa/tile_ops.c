@@ -147,6 +147,35 @@ static void store_bool(uint8_t *d, const float *s, int n)
         d[i] = s[i] != 0.0f;
 }
 
+static void range_mask(uint8_t *d, const float *x, int64_t n, float lo, float hi)
+{
+    for (int64_t i = 0; i < n; i++)
+        d[i] = (uint8_t)((x[i] > lo) & !(x[i] >= hi));
+}
+
+static void range_mask_bf16(uint8_t *d, const uint16_t *x, int64_t n, float lo, float hi)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float f = vm_from_bits((int32_t)((uint32_t)x[i] << 16));
+        d[i] = (uint8_t)((f > lo) & !(f >= hi));
+    }
+}
+
+static void keep(float *d, const float *x, const uint8_t *m, int64_t n)
+{
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
+    {
+        const int32_t bits = -(int32_t)m[i];
+        d[i] = vm_from_bits(vm_to_bits(x[i]) & bits);
+    }
+}
+
+static void keep_bf16(uint16_t *d, const uint16_t *x, const uint8_t *m, int64_t n)
+{
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
+        d[i] = (uint16_t)(x[i] & (uint16_t)-(uint16_t)m[i]);
+}
+
 /* ---- rows: partial sums in a fixed number of lanes, so that the order is the same on every run ---- */
 
 enum { LANES = 64 };
@@ -391,6 +420,10 @@ const sal_isa_table ISA(sal_isa_table) = {
     .store_bf16 = store_bf16,
     .load_u8 = load_u8,
     .store_bool = store_bool,
+    .range_mask = range_mask,
+    .range_mask_bf16 = range_mask_bf16,
+    .keep = keep,
+    .keep_bf16 = keep_bf16,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .layer_norm = layer_norm,
