@@ -297,6 +297,10 @@ sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank
     if (rank > SAL_MAX_RANK)
         return sal_fail(err, SAL_EUNSUPPORTED, "value '%s' has rank %d; at most %d is supported", x->name, rank,
                         SAL_MAX_RANK);
+    for (int i = 0; i < rank; i++)
+        if (dims[i] > SAL_DIM_MAX)
+            return sal_fail(err, SAL_EUNSUPPORTED, "value '%s' would have size %lld along axis %d",
+                            x->name, (long long)dims[i], i);
     bool clash = x->rank >= 0 && rank >= 0 && x->rank != rank;
     for (int i = 0; !clash && x->rank >= 0 && i < rank; i++)
         clash = x->dims[i] >= 0 && dims[i] >= 0 && x->dims[i] != dims[i];

@@ -29,6 +29,8 @@ typedef struct sal_symbol {
 } sal_symbol;
 
 #define SAL_DIM_IS_SYMBOL(d) ((d) < 0)
+/* Longest axis: sums and small multiples of lengths cannot overflow in inference. */
+#define SAL_DIM_MAX          ((int64_t)1 << 47)
 
 /* Find or make the named symbol; a fresh unknown. Return the dimension, or 0 when out of memory (a dimension
  * of 0 is harmless to hold; the next allocation will report the failure). */
