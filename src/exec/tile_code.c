@@ -105,7 +105,8 @@ static void tile_parameters(const sal_node *n, sal_tile_op *op, float *p0, float
             *op = SAL_TILE_GELU_TANH;
         break;
     case SAL_TILE_GELU_GRAD:
-        *p0 = strcmp(sal_node_str(n, "approximate", "none"), "tanh") == 0 ? 1.0f : 0.0f;
+        if (strcmp(sal_node_str(n, "approximate", "none"), "tanh") == 0)
+            *op = SAL_TILE_GELU_TANH_GRAD;
         break;
     default:
         break;

@@ -1,46 +1,82 @@
 /* Softmax, SoftmaxGrad, LayerNormalization and LayerNormGrad over the last axes: independent rows. */
+#include "exec/epilogue.h"
 #include "exec/isa.h"
 #include "exec/kernels.h"
 
+#include <omp.h>
 #include <stdio.h>
 
 typedef struct rows_state {
     int64_t rows, n;
     float epsilon;
+    bool half; /* rows are bfloat16 */
     const sal_isa_table *isa;
     enum { ROWS_SOFTMAX, ROWS_SOFTMAX_GRAD, ROWS_NORM, ROWS_NORM_GRAD } kind;
 } rows_state;
 
+static void rows_one(const rows_state *r, float *y, const float *a, const float *b, const float *c)
+{
+    switch (r->kind) {
+    case ROWS_SOFTMAX:
+        r->isa->softmax(y, a, r->n);
+        break;
+    case ROWS_SOFTMAX_GRAD:
+        r->isa->softmax_grad(y, a, b, r->n);
+        break;
+    case ROWS_NORM:
+        r->isa->layer_norm(y, a, b, c, r->n, r->epsilon);
+        break;
+    case ROWS_NORM_GRAD:
+        r->isa->layer_norm_grad(y, a, b, c, r->n, r->epsilon);
+        break;
+    }
+}
+
+/* Inputs below this index are rows; those from it on are vectors that all rows share. */
+static int rows_moving(const rows_state *r)
+{
+    return r->kind == ROWS_SOFTMAX || r->kind == ROWS_NORM ? 1 : 2;
+}
+
+/* bfloat16 rows are widened into the thread's scratch, computed in float32 and rounded once. */
+static void rows_half(const rows_state *r, uint16_t *y, void *const *in, int n_in, int64_t i, float *room)
+{
+    const float *x[3] = { NULL, NULL, NULL };
+    for (int k = 0; k < n_in; k++) {
+        if (k >= rows_moving(r)) {
+            x[k] = in[k];
+            continue;
+        }
+        r->isa->load_bf16(room + k * r->n, (const uint16_t *)in[k] + i * r->n, (int)r->n);
+        x[k] = room + k * r->n;
+    }
+    rows_one(r, room + 2 * r->n, x[0], x[1], x[2]);
+    r->isa->store_bf16(y + i * r->n, room + 2 * r->n, (int)r->n);
+}
+
 static sal_status rows_run(sal_step *step, sal_session *s, sal_error *err)
 {
     const rows_state *r = step->state;
-    const float *in[3] = { NULL, NULL, NULL };
-    float *y = sal_step_ptr(s, step->out[0]);
+    void *in[3] = { NULL, NULL, NULL };
+    void *y = sal_step_ptr(s, step->out[0]);
     (void)err;
     for (int i = 0; i < step->n_in; i++)
         in[i] = sal_step_ptr(s, step->in[i]);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < r->rows; i++) {
         int64_t at = i * r->n;
-        switch (r->kind) {
-        case ROWS_SOFTMAX:
-            r->isa->softmax(y + at, in[0] + at, r->n);
-            break;
-        case ROWS_SOFTMAX_GRAD:
-            r->isa->softmax_grad(y + at, in[0] + at, in[1] + at, r->n);
-            break;
-        case ROWS_NORM:
-            r->isa->layer_norm(y + at, in[0] + at, in[1], in[2], r->n, r->epsilon);
-            break;
-        case ROWS_NORM_GRAD:
-            r->isa->layer_norm_grad(y + at, in[0] + at, in[1] + at, in[2], r->n, r->epsilon);
-            break;
-        }
+        float *to = (float *)y + at;
+        const float *a = (const float *)in[0] + at, *b = in[1];
+        if (r->half)
+            rows_half(r, y, in, step->n_in, i,
+                      (float *)(void *)s->scratch + (size_t)omp_get_thread_num() * 3 * (size_t)r->n);
+        else
+            rows_one(r, to, a, rows_moving(r) > 1 ? b + at : b, in[2]);
     }
     return SAL_OK;
 }
 
-/* Inputs in row-major float32, one output; rows of n elements. */
+/* Row-major inputs, one output; rows of n elements. */
 static sal_status rows_lower(sal_plan *p, const sal_node *n, rows_state state, bool in_place, bool *done,
                              sal_error *err)
 {
@@ -53,15 +89,18 @@ static sal_status rows_lower(sal_plan *p, const sal_node *n, rows_state state, b
     *r = state;
     r->isa = sal_isa();
     int n_in = 0;
+    r->half = sal_plan_act(p) == SAL_BF16;
     for (int i = 0; i < n->n_in && i < 3; i++)
         if (n->in[i] != SAL_NONE)
-            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN, SAL_F32, &in[n_in++], err));
-    SAL_TRY(sal_plan_new(p, n->out[0], SAL_PLAIN, SAL_F32, &out, err));
+            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN, i < rows_moving(r) ? sal_plan_act(p) : SAL_F32, &in[n_in++],
+                                 err));
+    SAL_TRY(sal_plan_new(p, n->out[0], SAL_PLAIN, sal_plan_act(p), &out, err));
     rows_state *handed = r;
     r = NULL;
     SAL_TRY(sal_plan_step(p, "rows", n, rows_run, handed, sal_free, n_in, in, 1, &out, &step, err));
     snprintf(step->impl, sizeof step->impl, "%s:%s", n->op->name, handed->isa->name);
     step->in_place = in_place ? 1u : 0u;
+    step->scratch = handed->half ? (size_t)p->threads * 3 * (size_t)handed->n * sizeof(float) : 0;
     *done = true;
 done:
     sal_free(r);

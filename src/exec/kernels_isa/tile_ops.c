@@ -43,15 +43,17 @@ static inline float gelu_tanh(float x)
     return 0.5f * x * (1.0f + vm_tanh(0.797884561f * (x + 0.044715f * x * x * x)));
 }
 
-/* d/dx x Phi(x) = Phi(x) + x phi(x); tanh form by the chain rule */
-static inline float gelu_slope(float x, float tanh_form)
+/* d/dx x Phi(x) = Phi(x) + x phi(x) */
+static inline float gelu_slope(float x)
 {
-    float cdf = 0.5f * (1.0f + vm_erf(x * 0.707106781f));
-    float exact = cdf + x * 0.398942280f * vm_exp(-0.5f * x * x);
+    return 0.5f * (1.0f + vm_erf(x * 0.707106781f)) + x * 0.398942280f * vm_exp(-0.5f * x * x);
+}
+
+/* the tanh form by the chain rule */
+static inline float gelu_tanh_slope(float x)
+{
     float t = vm_tanh(0.797884561f * (x + 0.044715f * x * x * x));
-    float approx = 0.5f * (1.0f + t) +
-                   0.5f * x * (1.0f - t * t) * 0.797884561f * (1.0f + 0.134145f * x * x);
-    return tanh_form != 0.0f ? approx : exact;
+    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.797884561f * (1.0f + 0.134145f * x * x);
 }
 
 TILE(COPY, x)
@@ -71,7 +73,8 @@ TILE2(LE, TRUTH(x <= y))
 TILE2(AND, x *y)
 TILE2(OR, x + y - x * y)
 TILE2(XOR, TRUTH(x != y))
-TILE2(GELU_GRAD, x *gelu_slope(y, p0))
+TILE2(GELU_GRAD, x *gelu_slope(y))
+TILE2(GELU_TANH_GRAD, x *gelu_tanh_slope(y))
 TILE(NOT, 1.0f - x)
 TILE(NONZERO, TRUTH(x != 0.0f))
 TILE(NEG, -x)
