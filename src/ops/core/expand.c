@@ -153,7 +153,9 @@ static sal_status expand_output(sal_graph *g, size_t i, sal_vid to, sal_error *e
     (void)snprintf(old, sizeof(old), "expanded/%d", (int)from);
     SAL_TRY(sal_graph_rename(g, from, old, err));
     SAL_TRY(sal_graph_rename(g, to, name, err));
-    g->outputs[i] = to;
+    for (size_t k = i; k < g->n_outputs; k++) /* one value may be an output several times */
+        if (g->outputs[k] == from)
+            g->outputs[k] = to;
 done:
     return st;
 }
