@@ -65,7 +65,7 @@ def _draw(role, shape, rng):
     if (operator, position) in (("BatchNormalization", 1), ("Mul", 1)):
         return rng.uniform(0.7, 1.3, shape)
     far = {"Conv": 3.0, "Add": 3.0, "BatchNormalization": 3.0, "gentle": 0.9}.get(operator, 0.0)
-    return far * rng.choice((-1.0, 1.0), shape) + rng.normal(0.0, 0.1, shape)
+    return far * numpy.resize((1.0, -1.0), shape) + rng.normal(0.0, 0.1, shape)
 
 
 def seeded(model, image, seed):

@@ -2,9 +2,9 @@
 
 Weights are seeded, not trained.  settle() gives batch normalisations the statistics of a
 calibration batch, disturbed at random, so that signals neither die nor explode and folding has
-something to do. Their biases stand three deviations off zero, either way: most channels are then
-nearly always on or off, and a ninetieth as many pre-activations lie so near zero that rounding
-alone decides on which side.
+something to do. Their biases stand three deviations off zero, by turns up and down: most channels
+are then nearly always on or off, and a ninetieth as many pre-activations lie so near zero that
+rounding alone decides on which side.
 """
 
 import contextlib
@@ -601,6 +601,13 @@ class SmallCnn(nn.Module):
 # ---- weights -------------------------------------------------------------------------------------
 
 
+def alternating(channels):
+    """+1, -1, +1 ...: the same along a residual stream, so that it does not wander across zero."""
+    signs = torch.ones_like(channels)
+    signs[1::2] = -1
+    return signs
+
+
 def settle(net, *inputs, seed=0, far=3.0):
     """Seeded weights for the whole net, then statistics for its batch normalisations.
 
@@ -628,7 +635,7 @@ def settle(net, *inputs, seed=0, far=3.0):
                 uniform(module.weight, low, high)
                 normal(module.bias, 0.0, 0.2)
                 if isinstance(module, nn.BatchNorm2d):
-                    module.bias.add_(far * module.weight * module.bias.sign())
+                    module.bias.add_(far * module.weight * alternating(module.weight))
         batch_norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
         if batch_norms:
             for module in batch_norms:
