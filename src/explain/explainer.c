@@ -4,6 +4,8 @@
 #include "graph/passes/passes.h"
 #include "ops/core/evaluate.h"
 
+#include <math.h>
+
 /* ---- preparing ---- */
 
 /* Copy of the model with the free dimensions of its inputs, but for the first of each, fixed to
@@ -391,26 +393,41 @@ static sal_status explainer_text(const sal_bytes *b, char **out, sal_error *err)
     return *out == NULL ? sal_fail_nomem(err) : SAL_OK;
 }
 
-static bool explainer_has_negative(const sal_tensor *t)
+/* What completeness leaves open, for every sample; a note when that is a lot. */
+static sal_status explainer_residual(sal_explanation *out, sal_bytes *notes, sal_error *err)
 {
-    for (int64_t i = 0; i < sal_tensor_count(t); i++) {
-        if (sal_tensor_get(t, i) < 0.0)
-            return true;
+    int64_t elements = sal_tensor_count(&out->map) / (int64_t)out->n;
+    double worst = 0.0;
+
+    out->residual = sal_calloc(out->n, sizeof(*out->residual));
+    if (out->residual == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < out->n; i++) {
+        double whole = out->target[i], sum = 0.0;
+
+        if (out->baseline_target != NULL)
+            whole -= out->baseline_target[i];
+        for (int64_t k = 0; k < elements; k++)
+            sum += sal_tensor_get(&out->map, (int64_t)i * elements + k);
+        out->residual[i] = sum - whole;
+        worst = fmax(worst, fabs(out->residual[i]) / fmax(fabs(whole), 1e-12));
     }
-    return false;
+    if (worst <= 0.1)
+        return SAL_OK;
+    return sal_bytes_printf(notes, err,
+                            "%sthe map misses %.0f%% of what it should add up to; take more steps",
+                            notes->len > 0 ? "; " : "", worst * 100.0);
 }
 
 static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *query,
                                      sal_explanation *out, sal_error *err)
 {
     const sal_target *t = &e->x.target;
-    int64_t rows = sal_tensor_count(query) / t->classes, elements;
+    int64_t rows = sal_tensor_count(query) / t->classes;
+    sal_bytes notes = {NULL, 0, 0};
     sal_status st = SAL_OK;
 
     out->is_signed = e->x.method->info.is_signed;
-    /* Shares of probability are only negative when the question is a contrast. */
-    if (e->x.method->flat)
-        out->is_signed = explainer_has_negative(&out->map);
     out->target = sal_calloc(out->n, sizeof(*out->target));
     out->output = sal_strdup(sal_val(e->model, t->logits)->name);
     if (out->target == NULL || out->output == NULL)
@@ -419,24 +436,13 @@ static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *q
         out->target[i] = explainer_target(query, rows > 1 ? (int64_t)i : 0, &out->logits,
                                           (int64_t)i, t->classes);
     SAL_TRY(explainer_text(&e->x.layer_text, &out->layer, err));
-    if (out->notes == NULL)
-        SAL_TRY(explainer_text(&e->x.notes, &out->notes, err));
-    if (!e->x.method->complete)
-        goto done;
-    out->residual = sal_calloc(out->n, sizeof(*out->residual));
-    if (out->residual == NULL)
-        SAL_TRY(sal_fail_nomem(err));
-    elements = sal_tensor_count(&out->map) / (int64_t)out->n;
-    for (size_t i = 0; i < out->n; i++) {
-        double sum = 0.0;
-
-        for (int64_t k = 0; k < elements; k++)
-            sum += sal_tensor_get(&out->map, (int64_t)i * elements + k);
-        out->residual[i] = sum - out->target[i];
-        if (out->baseline_target != NULL)
-            out->residual[i] += out->baseline_target[i];
-    }
+    if (e->x.notes.len > 0)
+        SAL_TRY(sal_bytes_add(&notes, e->x.notes.data, e->x.notes.len, err));
+    if (e->x.method->complete)
+        SAL_TRY(explainer_residual(out, &notes, err));
+    st = explainer_text(&notes, &out->notes, err);
 done:
+    sal_bytes_free(&notes);
     return st;
 }
 

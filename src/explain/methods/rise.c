@@ -1,15 +1,16 @@
 /* RISE: the mean of random masks, weighed by the target on the masked input,
  *
- *     map_p = sum_i T(x * M_i) M_i(p) / (masks * p1).
+ *     map_p = sum_i (T(x * M_i) - mean T) M_i(p) / (masks * p1),
  *
- * A mask is a grid of cells x cells that are 1 with probability p1, enlarged bilinearly to (cells +
- * 1) cells and cut out at a random shift. T weighs probabilities as in the paper, because a
- * constant that is added to all logits would drown the map in the noise of the masks. Mask i is
- * drawn from stream i of the seed. */
+ * an estimate of how much better the target is with p visible than without knowing. The paper has
+ * no mean in it, which adds the same constant to all positions; without it a contrast would be
+ * one-sided, and the constant's noise would drown the map.
+ *
+ * A mask is a grid of cells x cells that are 1 with probability p1, enlarged bilinearly to cells +
+ * 1 cells along each axis and cut out at a random shift. Mask i is drawn from stream i of the seed.
+ */
 #include "explain/explainer.h"
 #include "explain/methods.h"
-
-#include <math.h>
 
 enum { RISE_MASKS, RISE_CELLS, RISE_KEEP, RISE_BASELINE };
 
@@ -27,10 +28,9 @@ typedef struct rise_ctx {
     int64_t inner; /* channels after the pixels */
     double keep, baseline;
     uint64_t seed;
-    const sal_tensor *query;
-    int64_t query_row, classes;
-    float *mask; /* one */
-    double *grid, *p, *sum;
+    float *mask;                   /* one */
+    double *grid, *weighed, *seen; /* seen: sum of the masks */
+    double total;                  /* sum of the targets */
 } rise_ctx;
 
 /* Sample position in the grid and its weight to the next cell, with half-pixel centres; beyond the
@@ -84,35 +84,17 @@ static sal_status rise_fill(void *ctx, size_t i, float *x, sal_error *err)
     return SAL_OK;
 }
 
-/* sum(query * softmax(logits)) */
-static double rise_score(const rise_ctx *c, const sal_variant *v)
-{
-    double most = -HUGE_VAL, sum = 0.0, score = 0.0;
-
-    for (int64_t k = 0; k < c->classes; k++) {
-        c->p[k] = sal_tensor_get(v->logits, v->row * c->classes + k);
-        most = fmax(most, c->p[k]);
-    }
-    if (c->classes == 1)
-        return v->target;
-    for (int64_t k = 0; k < c->classes; k++) {
-        c->p[k] = exp(c->p[k] - most);
-        sum += c->p[k];
-    }
-    for (int64_t k = 0; k < c->classes; k++)
-        score += sal_tensor_get(c->query, c->query_row * c->classes + k) * c->p[k] / sum;
-    return score;
-}
-
 static sal_status rise_take(void *ctx, size_t i, const sal_variant *v, sal_error *err)
 {
     rise_ctx *c = ctx;
-    double score = rise_score(c, v);
 
     (void)err;
     rise_draw(c, i);
-    for (size_t k = 0; k < c->pixels; k++)
-        c->sum[k] += score * (double)c->mask[k];
+    c->total += v->target;
+    for (size_t k = 0; k < c->pixels; k++) {
+        c->weighed[k] += v->target * (double)c->mask[k];
+        c->seen[k] += (double)c->mask[k];
+    }
     return SAL_OK;
 }
 
@@ -125,9 +107,7 @@ static sal_status rise_sample(sal_method_run *r, size_t s)
                   .cells = (int64_t)r->params[RISE_CELLS],
                   .keep = r->params[RISE_KEEP],
                   .baseline = r->params[RISE_BASELINE],
-                  .seed = r->seed,
-                  .query = r->query,
-                  .classes = t->classes};
+                  .seed = r->seed};
     sal_batch_job job = {.count = (size_t)r->params[RISE_MASKS],
                          .forward = true,
                          .ctx = &c,
@@ -140,22 +120,22 @@ static sal_status rise_sample(sal_method_run *r, size_t s)
     c.elements = (size_t)sal_tensor_count(&x);
     c.pixels = (size_t)(t->height * t->width);
     c.inner = t->nhwc ? x.dims[3] : 1;
-    c.query_row = sal_tensor_count(r->query) > t->classes ? (int64_t)s : 0;
     c.mask = sal_calloc(c.pixels + 1, sizeof(*c.mask));
     c.grid = sal_calloc((size_t)(c.cells * c.cells), sizeof(*c.grid));
-    c.p = sal_calloc((size_t)c.classes, sizeof(*c.p));
-    c.sum = sal_calloc(c.pixels + 1, sizeof(*c.sum));
-    if (c.mask == NULL || c.grid == NULL || c.p == NULL || c.sum == NULL)
+    c.weighed = sal_calloc(c.pixels + 1, sizeof(*c.weighed));
+    c.seen = sal_calloc(c.pixels + 1, sizeof(*c.seen));
+    if (c.mask == NULL || c.grid == NULL || c.weighed == NULL || c.seen == NULL)
         SAL_TRY(sal_fail_nomem(r->err));
     SAL_TRY(sal_explainer_batch(r, s, &job));
     float *map = (float *)r->out->map.data + s * c.pixels;
+    double mean = c.total / (double)job.count;
     for (size_t k = 0; k < c.pixels; k++)
-        map[k] = (float)(c.sum[k] / ((double)job.count * c.keep));
+        map[k] = (float)((c.weighed[k] - mean * c.seen[k]) / ((double)job.count * c.keep));
 done:
     sal_free(c.mask);
     sal_free(c.grid);
-    sal_free(c.p);
-    sal_free(c.sum);
+    sal_free(c.weighed);
+    sal_free(c.seen);
     sal_tensor_free(&x);
     return st;
 }
