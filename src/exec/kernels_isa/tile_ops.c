@@ -38,9 +38,10 @@ static inline float gelu_erf(float x)
     return 0.5f * x * (1.0f + vm_erf(x * 0.707106781f));
 }
 
+/* x (1 + tanh u) / 2 = x sigmoid(2u), without the cancellation for x far below 0 */
 static inline float gelu_tanh(float x)
 {
-    return 0.5f * x * (1.0f + vm_tanh(0.797884561f * (x + 0.044715f * x * x * x)));
+    return x * vm_sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
 }
 
 /* d/dx x Phi(x) = Phi(x) + x phi(x) */
@@ -49,11 +50,13 @@ static inline float gelu_slope(float x)
     return 0.5f * (1.0f + vm_erf(x * 0.707106781f)) + x * 0.398942280f * vm_exp(-0.5f * x * x);
 }
 
-/* the tanh form by the chain rule */
+/* the tanh form by the chain rule: with s = sigmoid(2u), s + x s (1 - s) 2u' */
 static inline float gelu_tanh_slope(float x)
 {
-    float t = vm_tanh(0.797884561f * (x + 0.044715f * x * x * x));
-    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.797884561f * (1.0f + 0.134145f * x * x);
+    float u = 1.59576912f * (x + 0.044715f * x * x * x);
+    float e = vm_exp(u < 0.0f ? u : -u), r = 1.0f / (1.0f + e);
+    float s = u < 0.0f ? e * r : r;
+    return s + x * (e * r * r) * 1.59576912f * (1.0f + 0.134145f * x * x);
 }
 
 TILE(COPY, x)

@@ -24,7 +24,7 @@ static inline int32_t vm_to_bits(float f)
 /* e^x = 2^k e^r, |r| <= ln2/2, Taylor polynomial to r^7; 0 below -87.3, infinity above 88.7. */
 static inline float vm_exp(float x)
 {
-    float t = x < -87.33654f ? -87.33654f : x;
+    float t = x > -87.33654f ? x : -87.33654f; /* NaN too: it must not reach the conversion below */
     t = t > 88.72283f ? 88.72283f : t;
     float z = t * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: rounds to an integer in the low bits */
     float k = z - 12582912.0f;
@@ -46,11 +46,12 @@ static inline float vm_exp(float x)
     return x != x ? x : y;
 }
 
-/* log x for normal x > 0; -inf at 0, NaN below. */
+/* log x for x > 0, denormals too; -inf at 0, NaN below. */
 static inline float vm_log(float x)
 {
-    int32_t bits = vm_to_bits(x);
-    int32_t e = (bits >> 23) - 126;
+    int tiny = x < 1.17549435e-38f; /* denormal: times 2^23 it is a normal number */
+    int32_t bits = vm_to_bits(tiny ? x * 8388608.0f : x);
+    int32_t e = (bits >> 23) - (tiny ? 149 : 126);
     float m = vm_from_bits((bits & 0x007fffff) | 0x3f000000); /* [0.5, 1) */
     int small = m < 0.707106781f;
     float k = (float)e - (small ? 1.0f : 0.0f);
