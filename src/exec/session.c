@@ -42,6 +42,14 @@ void sal_session_free(sal_session *s)
     sal_free(s);
 }
 
+/* Whose storage value i uses, and how far behind its start. */
+static const sal_pvalue *session_root(const sal_plan *p, sal_pid i, size_t *shift)
+{
+    for (; p->values[i].alias >= 0; i = p->values[i].alias)
+        *shift += p->values[i].shift;
+    return &p->values[i];
+}
+
 static sal_status session_memory(sal_session *s, sal_error *err)
 {
     sal_plan *p = &s->plan;
@@ -58,14 +66,6 @@ static sal_status session_memory(sal_session *s, sal_error *err)
         return sal_fail(err, SAL_ENOMEM, "out of memory: %zu MB of activations are needed; use a smaller batch",
                         p->arena_bytes >> 20);
     return SAL_OK;
-}
-
-/* Whose storage value i uses, and how far behind its start. */
-static const sal_pvalue *session_root(const sal_plan *p, sal_pid i, size_t *shift)
-{
-    for (; p->values[i].alias >= 0; i = p->values[i].alias)
-        *shift += p->values[i].shift;
-    return &p->values[i];
 }
 
 /* Pointers that do not change from run to run, and the outputs' views. */
@@ -89,6 +89,54 @@ static void session_pointers(sal_session *s)
     }
 }
 
+static int session_compare_pointers(const void *a, const void *b)
+{
+    const uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Constants that exist in a kernel's layout now are not read again: give up this plan's share of them, so that
+ * weights are held once when nobody else needs them row-major. */
+static sal_status session_release_constants(sal_plan *p, sal_error *err)
+{
+    size_t n = 0, room = p->g->n_outputs;
+    for (size_t i = 0; i < p->n_steps; i++)
+        room += (size_t)p->steps[i].n_in;
+    uintptr_t *used = sal_malloc((room + 1) * sizeof *used);
+    uintptr_t *weights = sal_malloc((p->g->n_values + 1) * sizeof *weights);
+    if (used == NULL || weights == NULL) {
+        sal_free(used);
+        sal_free(weights);
+        return sal_fail_nomem(err);
+    }
+    for (size_t i = 0; i < p->n_steps; i++)
+        for (int k = 0; k < p->steps[i].n_in; k++) {
+            size_t shift = 0;
+            if (p->steps[i].in[k] >= 0)
+                used[n++] = (uintptr_t)session_root(p, p->steps[i].in[k], &shift)->fixed;
+        }
+    for (size_t i = 0; i < p->g->n_outputs; i++) {
+        size_t shift = 0;
+        used[n++] = (uintptr_t)session_root(p, p->output_form[i], &shift)->fixed;
+    }
+    qsort(used, n, sizeof *used, session_compare_pointers);
+    for (size_t v = 0; v < p->g->n_values; v++)
+        weights[v] = (uintptr_t)p->g->values[v]->constant;
+    qsort(weights, p->g->n_values, sizeof *weights, session_compare_pointers);
+    for (size_t i = 0; i < p->g->n_constants; i++) {
+        sal_tensor *t = p->g->constants[i];
+        uintptr_t data = (uintptr_t)t->data, self = (uintptr_t)t;
+        /* tensors of attributes belong to their nodes */
+        if (bsearch(&self, weights, p->g->n_values, sizeof *weights, session_compare_pointers) == NULL)
+            continue;
+        if (bsearch(&data, used, n, sizeof *used, session_compare_pointers) == NULL)
+            sal_tensor_free(t);
+    }
+    sal_free(used);
+    sal_free(weights);
+    return SAL_OK;
+}
+
 sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts, sal_error *err)
 {
     static const sal_session_opts defaults = SAL_SESSION_OPTS_INIT;
@@ -106,6 +154,7 @@ sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_sess
     p->reference = opts->reference;
     omp_set_num_threads(p->threads); /* oneDNN binds the number when a primitive is made */
     SAL_TRY(sal_lower_graph(p, g, err));
+    SAL_TRY(session_release_constants(p, err));
     SAL_TRY(session_memory(s, err));
     session_pointers(s);
     *out = s;
