@@ -7,6 +7,9 @@
 #define SALIENCE_EXPLAIN_H
 
 #include <salience/error.h>
+#include <salience/labels.h>
+#include <salience/model.h>
+#include <salience/run.h>
 #include <salience/tensor.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +117,108 @@ typedef struct sal_explanation {
 
 /* Release and reset. Accepts NULL. */
 SAL_API void sal_explanation_free(sal_explanation *e);
+
+/* ---- questions in words ---- */
+
+/* Each text is an index ("207"), an element of an output that is no list of classes ("12,40" or
+ * "name[12,40]"), "top" (the class with the largest logit; "top2" the second, and so on), or a name
+ * or WordNet id. No `why`: the top class. Several are averaged. */
+typedef struct sal_question {
+    const char *const *why;
+    size_t n_why;
+    const char *const *not_;
+    size_t n_not;
+} sal_question;
+
+/* A question as weights of the classes. */
+typedef struct sal_asked {
+    sal_tensor weights;  /* float32 [1 or n, classes] */
+    int64_t *why, *foil; /* classes found, those of sample s from s * n_why (s * n_not) on */
+    size_t n_why, n_not; /* for each sample */
+    size_t rows;         /* samples with weights of their own: 1 or n */
+    char *text;          /* of the first sample: "why 207 golden retriever, not 281 tabby" */
+    char *notes;         /* which class an ambiguous name was taken for; NULL when none was */
+} sal_asked;
+
+#define SAL_ASKED_INIT                                                                             \
+    {                                                                                              \
+        SAL_TENSOR_INIT, NULL, NULL, 0, 0, 0, NULL, NULL                                           \
+    }
+
+/* Release and reset. Accepts NULL. */
+SAL_API void sal_asked_free(sal_asked *a);
+
+/* ---- explaining ---- */
+
+/* One prepared method: its graph and the plans for the shapes met lately. Belongs to one thread at
+ * a time; keeps what it needs of the model. */
+typedef struct sal_explain_plan sal_explain_plan;
+
+/* Prepare. `like`: the model's inputs, whose free dimensions other than the batch are fixed to
+ * these; NULL when there are none. Strings of opts are needed during the call only. *out:
+ * sal_explain_plan_free(). Errors: SAL_EINVAL (no such method, parameter, layer, input or output),
+ * SAL_ESHAPE, SAL_ENOGRAD (names the node in the way). */
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_new(sal_explain_plan **out, const sal_model *model,
+                                                     const sal_explain_opts *opts,
+                                                     const sal_tensor *like, sal_error *err);
+/* Accepts NULL. */
+SAL_API void sal_explain_plan_free(sal_explain_plan *p);
+
+/* What the method is applied to. The strings are borrowed from the plan. */
+typedef struct sal_explain_target {
+    size_t input;           /* index among the model's inputs */
+    const char *input_name, *output_name;
+    const char *logits_name; /* the value that is differentiated: what a final softmax reads */
+    int64_t classes;         /* elements of a sample of it */
+    int64_t height, width;   /* of the input picture; 0 when it is none */
+    bool batched, channels_last;
+    const char *layer; /* name and shape of the layer a CAM shows; NULL for other methods */
+    const char *notes; /* what a reader of the map should know; NULL when nothing */
+} sal_explain_target;
+
+/* Fill *out. */
+SAL_API void sal_explain_plan_target(const sal_explain_plan *p, sal_explain_target *out);
+
+/* What the query weighs, for every sample: *out is yours, sal_tensor_free(). */
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_logits(sal_explain_plan *p,
+                                                        const sal_tensor *inputs, sal_tensor *out,
+                                                        sal_error *err);
+/* Find the classes a question means. logits: of sal_explain_plan_logits() or of an explanation, to
+ * be used where the answer depends on them; NULL: computed when that is so. labels: NULL when the
+ * classes have no names. *out: sal_asked_free(). */
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_ask(sal_explain_plan *p, const sal_tensor *inputs,
+                                                     const sal_question *question,
+                                                     const sal_tensor *logits,
+                                                     const sal_labels *labels, sal_asked *out,
+                                                     sal_error *err);
+/* Explain. weights: float32, one for each class, or as many for each sample. *out:
+ * sal_explanation_free(). Errors: SAL_ECANCELLED when the progress function said so. */
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_run(sal_explain_plan *p, const sal_tensor *inputs,
+                                                     const sal_tensor *weights,
+                                                     sal_explanation *out, sal_error *err);
+/* What the plan that ran last consists of, as in run.h. */
+SAL_API void sal_explain_plan_stats(const sal_explain_plan *p, sal_run_stats *out);
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_describe(const sal_explain_plan *p, char **out,
+                                                          sal_error *err);
+/* Run that plan once more and give the milliseconds of every step; methods of many runs cannot be
+ * measured so (SAL_EUNSUPPORTED). */
+SAL_API SAL_MUST_USE sal_status sal_explain_plan_profile(sal_explain_plan *p,
+                                                         const sal_tensor *inputs,
+                                                         const sal_tensor *weights, double *ms,
+                                                         sal_error *err);
+
+/* All in one: prepare, ask, explain, release. asked may be NULL. */
+SAL_API SAL_MUST_USE sal_status sal_explain(sal_explanation *out, const sal_model *model,
+                                            const sal_tensor *inputs, const sal_question *question,
+                                            const sal_labels *labels, const sal_explain_opts *opts,
+                                            sal_asked *asked, sal_error *err);
+
+/* Write model and method as one ONNX file: the model's inputs and outputs, the input `query` [batch
+ * or 1, classes] and the output `saliency`, in standard operators. *info (may be NULL) tells layer
+ * and notes, one line each; sal_text_free(). */
+SAL_API SAL_MUST_USE sal_status sal_explain_export(const sal_model *model,
+                                                   const sal_explain_opts *opts, const char *path,
+                                                   char **info, sal_error *err);
 
 #ifdef __cplusplus
 }

@@ -180,6 +180,11 @@ done:
     return st;
 }
 
+const sal_explain_graph *sal_explainer_method(const sal_explainer *e)
+{
+    return &e->x;
+}
+
 const sal_session *sal_explainer_last(const sal_explainer *e)
 {
     const explainer_plan *last = &e->plans[0];
@@ -467,6 +472,32 @@ sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const s
 done:
     if (st != SAL_OK)
         sal_explanation_free(out);
+    return st;
+}
+
+sal_status sal_explainer_profile(sal_explainer *e, const sal_tensor *inputs,
+                                 const sal_tensor *query, double *ms, sal_error *err)
+{
+    const sal_graph *g = e->x.graph;
+    sal_tensor *all = NULL, q;
+    sal_session *s;
+    int64_t n;
+    sal_status st = SAL_OK;
+
+    if (e->x.method->run != NULL)
+        return sal_fail(err, SAL_EUNSUPPORTED, "%s works by many runs; profile the gradient",
+                        e->x.method->info.name);
+    SAL_TRY(explainer_samples(e, inputs, &n, err));
+    SAL_TRY(explainer_query(e, query, n, &q, err));
+    SAL_TRY(explainer_session(e, &e->x, n, sal_tensor_count(&q) / e->x.target.classes, &s, err));
+    all = sal_calloc(g->n_inputs + 1, sizeof(*all));
+    if (all == NULL)
+        SAL_TRY(sal_fail_nomem(err));
+    memcpy(all, inputs, (g->n_inputs - 1) * sizeof(*all));
+    all[g->n_inputs - 1] = q;
+    st = sal_session_profile(s, all, ms, err);
+done:
+    sal_free(all);
     return st;
 }
 

@@ -22,8 +22,13 @@ sal_status sal_explainer_logits(sal_explainer *e, const sal_tensor *inputs, sal_
  * one sample of the output. *out: sal_explanation_free(). */
 sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const sal_tensor *query,
                              sal_explanation *out, sal_error *err);
+/* What was built for the method: layer, notes, parameters. */
+const sal_explain_graph *sal_explainer_method(const sal_explainer *e);
 /* The session that ran last; NULL before a run. */
 const sal_session *sal_explainer_last(const sal_explainer *e);
+/* Run the session of a method of one run once more and give the milliseconds of every step. */
+sal_status sal_explainer_profile(sal_explainer *e, const sal_tensor *inputs,
+                                 const sal_tensor *query, double *ms, sal_error *err);
 
 /* ---- the batch evaluator, for methods that evaluate many variants of one sample ---- */
 

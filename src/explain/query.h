@@ -3,16 +3,7 @@
 #define SAL_EXPLAIN_QUERY_H
 
 #include "format/labels.h"
-
-/* Each text is an index ("207"), an element of an output that is no list of classes ("12,40" or
- * "name[12,40]"), "top" (the class with the largest logit; "top2" the second, and so on), or a name
- * or WordNet id. No `why`: the top class. Several are averaged. */
-typedef struct sal_question {
-    const char *const *why;
-    size_t n_why;
-    const char *const *not_;
-    size_t n_not;
-} sal_question;
+#include <salience/explain.h>
 
 typedef struct sal_query {
     sal_tensor weights;  /* float32 [1 or n, classes] */

@@ -1,26 +1,9 @@
-/* Names of classes: index <-> label texts <-> WordNet ids. */
+/* Finding classes by what people call them. */
 #ifndef SAL_LABELS_H
 #define SAL_LABELS_H
 
 #include "base/base.h"
-
-typedef struct sal_labels sal_labels;
-
-/* Read a table (columns index, wnid, labels, separated by tabs, with or without that header) or
- * plain text, one class a line, with or without a WordNet id before it. Synonyms are separated by
- * commas. *out: sal_labels_free(). Errors: SAL_EIO, SAL_EFORMAT with the byte offset. */
-sal_status sal_labels_read(sal_labels **out, const char *path, sal_error *err);
-sal_status sal_labels_read_memory(sal_labels **out, const void *bytes, size_t n, const char *name,
-                                  sal_error *err);
-void sal_labels_free(sal_labels *l);
-
-size_t sal_labels_count(const sal_labels *l);
-/* All synonyms of class i, and the first of them; "" for indices without a label. Borrowed from l.
- */
-const char *sal_labels_text(const sal_labels *l, size_t i);
-const char *sal_labels_short(const sal_labels *l, size_t i);
-/* WordNet id of class i, NULL when the file gives none. */
-const char *sal_labels_wnid(const sal_labels *l, size_t i);
+#include <salience/labels.h>
 
 /* How a text was understood. */
 typedef enum sal_label_match {

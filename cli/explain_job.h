@@ -1,0 +1,95 @@
+/* What one `salience explain` works on. */
+#ifndef SALIENCE_EXPLAIN_JOB_H
+#define SALIENCE_EXPLAIN_JOB_H
+
+#include "cli.h"
+
+#include <pthread.h>
+
+/* A question as words; the strings point into the arguments or into `own`. */
+typedef struct job_question {
+    const char **why, **not_;
+    size_t n_why, n_not;
+    char *own;
+} job_question;
+
+/* One method's answer to one question. */
+typedef struct job_cell {
+    bool done;
+    sal_explanation e;
+    char failed[512]; /* why there is none */
+    float *map;       /* [height, width] of sample 0, for drawing; NULL when it is no picture */
+    int64_t height, width;
+    double seconds;
+} job_cell;
+
+/* Hashes of the files, computed beside the explanation. */
+typedef struct job_hashes {
+    pthread_t thread;
+    bool running;
+    const char *model, *image;
+    char model_hex[65], image_hex[65];
+} job_hashes;
+
+typedef struct explain_job {
+    const cli_args *a;
+    char model_path[CLI_PATH];
+    sal_model *model;
+    const char *image_path;
+    cli_picture picture;
+    cli_inputs in;
+    sal_labels *labels;
+    cli_notes notes;
+    cli_method_opts methods;
+    sal_explain_target target; /* strings copied below */
+    char *output_name, *input_name;
+    sal_explain_plan *plan; /* of the method at work */
+    sal_tensor logits;
+    job_question *questions;
+    size_t n_questions;
+    sal_asked *asked;
+    job_cell *cells; /* [question * methods.n + method] */
+    sal_picture_opts look;
+    sal_dtype precision;
+    int threads, batch;
+    cli_progress progress;
+    job_hashes hashes;
+    bool interrupted;
+    double began;
+    const char *png, *html; /* outputs wanted; NULL */
+    char json_path[CLI_PATH];
+} explain_job;
+
+static inline job_cell *job_cell_at(const explain_job *j, size_t question, size_t method)
+{
+    return &j->cells[question * j->methods.n + method];
+}
+
+/* explain_questions.c */
+bool job_questions(explain_job *j);
+void job_questions_free(explain_job *j);
+
+/* explain_map.c: the map as a picture of sample 0; where it is strongest. */
+bool job_map(const explain_job *j, job_cell *c);
+/* "upper left, around (120, 80) of the picture; 93 % of the map on the left half" */
+const char *job_where(const explain_job *j, const job_cell *c, char *buf, size_t n);
+/* Probability of every class of sample 0 (softmax of the logits); NULL when out of memory. */
+double *job_probabilities(const explain_job *j);
+/* The k most likely classes; returns how many. */
+size_t job_top(const explain_job *j, const double *p, size_t k, size_t *out);
+const char *job_class(const explain_job *j, size_t k);
+
+/* explain_write.c */
+int job_write(explain_job *j);
+bool job_backdrop(const explain_job *j, sal_image *out, int32_t width, int *status);
+void job_json(explain_job *j, cli_text *t);
+void job_hashes_wait(explain_job *j);
+const char *job_command(const explain_job *j, cli_text *t);
+
+/* explain_report.c */
+int job_report(explain_job *j);
+
+/* explain_summary.c */
+void job_summary(const explain_job *j);
+
+#endif

@@ -1,0 +1,395 @@
+/* Results of `explain` as files: overlay or sheet, description, raw maps. */
+#include "explain_job.h"
+
+/* ---- hashes ---- */
+
+void job_hashes_wait(explain_job *j)
+{
+    if (j->hashes.running)
+        (void)pthread_join(j->hashes.thread, NULL);
+    j->hashes.running = false;
+}
+
+/* ---- description ---- */
+
+/* Words for a shell. */
+static void write_word(cli_text *t, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%[]";
+
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word) && strpbrk(word, "[]") == NULL) {
+        cli_text_add(t, word, strlen(word));
+        return;
+    }
+    cli_text_add(t, "'", 1);
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            cli_text_add(t, "'\\''", 4);
+        else
+            cli_text_add(t, word, 1);
+    }
+    cli_text_add(t, "'", 1);
+}
+
+const char *job_command(const explain_job *j, cli_text *t)
+{
+    cli_text_printf(t, "salience");
+    for (int i = 1; i < j->a->argc; i++) {
+        cli_text_add(t, " ", 1);
+        write_word(t, j->a->argv[i]);
+    }
+    return t->data == NULL ? "" : t->data;
+}
+
+static void write_classes(const explain_job *j, cli_text *t, const char *key, const int64_t *c,
+                          size_t n)
+{
+    json_open(t, key, '[');
+    for (size_t i = 0; i < n; i++) {
+        const char *wnid = j->labels == NULL ? NULL : sal_labels_wnid(j->labels, (size_t)c[i]);
+        const char *label = job_class(j, (size_t)c[i]);
+
+        json_open(t, NULL, '{');
+        json_int(t, "index", c[i]);
+        json_string(t, "label", label[0] == '\0' ? NULL : label);
+        json_string(t, "wnid", wnid);
+        json_close(t, '}');
+    }
+    json_close(t, ']');
+}
+
+static void write_preprocess(const explain_job *j, cli_text *t)
+{
+    static const char *const modes[] = {"none", "short", "exact"};
+    const sal_preprocess *p = &j->picture.pre;
+    char line[256];
+
+    if (!j->picture.is_image) {
+        json_string(t, "preprocessing", NULL);
+        return;
+    }
+    json_open(t, "preprocessing", '{');
+    json_string(t, "text", sal_preprocess_describe(p, line, sizeof(line)));
+    json_string(t, "source", j->picture.source);
+    json_bool(t, "guessed", j->picture.guessed);
+    json_string(t, "resize", modes[p->resize]);
+    json_int(t, "resize_height", p->resize_height);
+    json_int(t, "resize_width", p->resize_width);
+    json_string(t, "filter", sal_filter_name(p->filter));
+    json_int(t, "crop_height", p->crop_height);
+    json_int(t, "crop_width", p->crop_width);
+    json_number(t, "rescale", (double)p->rescale);
+    json_open(t, "mean", '[');
+    for (int i = 0; i < 3; i++)
+        json_number(t, NULL, (double)p->mean[i]);
+    json_close(t, ']');
+    json_open(t, "std", '[');
+    for (int i = 0; i < 3; i++)
+        json_number(t, NULL, (double)p->std[i]);
+    json_close(t, ']');
+    json_string(t, "layout", p->nhwc ? "nhwc" : "nchw");
+    json_string(t, "order", p->bgr ? "bgr" : "rgb");
+    json_close(t, '}');
+}
+
+static void write_shape(cli_text *t, const char *key, const sal_tensor *x)
+{
+    json_open(t, key, '[');
+    for (int i = 0; i < x->rank; i++)
+        json_int(t, NULL, x->dims[i]);
+    json_close(t, ']');
+}
+
+static void write_numbers(cli_text *t, const char *key, const double *v, size_t n)
+{
+    if (v == NULL) {
+        json_string(t, key, NULL);
+        return;
+    }
+    json_open(t, key, '[');
+    for (size_t i = 0; i < n; i++)
+        json_number(t, NULL, v[i]);
+    json_close(t, ']');
+}
+
+static void write_parameters(const explain_job *j, const sal_method_info *info, cli_text *t)
+{
+    json_open(t, "parameters", '{');
+    for (size_t i = 0; i < info->n_params; i++) {
+        double v = info->params[i].fallback;
+
+        for (size_t k = 0; k < j->methods.n_params; k++) {
+            if (strcmp(j->methods.params[k].name, info->params[i].name) == 0)
+                v = j->methods.params[k].value;
+        }
+        json_number(t, info->params[i].name, v);
+    }
+    json_close(t, '}');
+}
+
+static void write_cell(const explain_job *j, size_t question, size_t method, cli_text *t)
+{
+    const job_cell *c = job_cell_at(j, question, method);
+    const sal_method_info *info = sal_method_find(j->methods.names[method]);
+    char where[256];
+
+    json_open(t, NULL, '{');
+    json_string(t, "question", j->asked[question].text);
+    json_string(t, "method", info->name);
+    write_parameters(j, info, t);
+    if (!c->done) {
+        json_string(t, "failed", c->failed[0] == '\0' ? "interrupted" : c->failed);
+        json_close(t, '}');
+        return;
+    }
+    json_string(t, "layer", c->e.layer);
+    json_string(t, "differentiated", c->e.output);
+    json_bool(t, "signed", c->e.is_signed);
+    write_shape(t, "map_shape", &c->e.map);
+    write_numbers(t, "target", c->e.target, c->e.n);
+    write_numbers(t, "baseline_target", c->e.baseline_target, c->e.n);
+    write_numbers(t, "residual", c->e.residual, c->e.n);
+    if (c->map != NULL)
+        json_string(t, "where", job_where(j, c, where, sizeof(where)));
+    json_string(t, "notes", c->e.notes);
+    json_number(t, "seconds", c->seconds);
+    json_close(t, '}');
+}
+
+static void write_questions(const explain_job *j, cli_text *t)
+{
+    json_open(t, "questions", '[');
+    for (size_t i = 0; i < j->n_questions; i++) {
+        const sal_asked *q = &j->asked[i];
+
+        json_open(t, NULL, '{');
+        json_string(t, "text", q->text);
+        write_classes(j, t, "why", q->why, q->n_why);
+        write_classes(j, t, "not", q->foil, q->n_not);
+        json_string(t, "notes", q->notes);
+        json_close(t, '}');
+    }
+    json_close(t, ']');
+}
+
+static void write_top(const explain_job *j, cli_text *t)
+{
+    double *p = job_probabilities(j);
+    size_t top[5], n = p == NULL ? 0 : job_top(j, p, 5, top);
+
+    json_open(t, "top", '[');
+    for (size_t i = 0; i < n; i++) {
+        const char *label = job_class(j, top[i]);
+
+        json_open(t, NULL, '{');
+        json_int(t, "index", (int64_t)top[i]);
+        json_string(t, "label", label[0] == '\0' ? NULL : label);
+        json_number(t, "probability", p[top[i]]);
+        json_number(t, "logit", sal_tensor_get(&j->logits, (int64_t)top[i]));
+        json_close(t, '}');
+    }
+    json_close(t, ']');
+    free(p);
+}
+
+void job_json(explain_job *j, cli_text *t)
+{
+    cli_text command = {NULL, 0, 0, false, 0, false, false};
+
+    job_hashes_wait(j);
+    json_open(t, NULL, '{');
+    json_string(t, "salience", sal_version());
+    json_string(t, "model", j->model_path);
+    json_string(t, "model_sha256", j->hashes.model_hex[0] == '\0' ? NULL : j->hashes.model_hex);
+    json_string(t, "image", j->image_path);
+    json_string(t, "image_sha256", j->hashes.image_hex[0] == '\0' ? NULL : j->hashes.image_hex);
+    json_string(t, "input", j->input_name);
+    json_string(t, "output", j->output_name);
+    write_preprocess(j, t);
+    write_top(j, t);
+    write_questions(j, t);
+    json_int(t, "seed", (int64_t)j->methods.seed);
+    json_string(t, "dtype", j->precision == SAL_BF16 ? "bf16" : "f32");
+    json_open(t, "explanations", '[');
+    for (size_t q = 0; q < j->n_questions; q++) {
+        for (size_t m = 0; m < j->methods.n; m++)
+            write_cell(j, q, m, t);
+    }
+    json_close(t, ']');
+    json_string(t, "command", job_command(j, &command));
+    json_close(t, '}');
+    cli_text_free(&command);
+}
+
+/* ---- pictures ---- */
+
+bool job_backdrop(const explain_job *j, sal_image *out, int32_t width, int *status)
+{
+    sal_error err = {SAL_OK, 0, ""};
+    sal_status st;
+
+    *out = (sal_image)SAL_IMAGE_INIT;
+    if (j->picture.is_image)
+        st = sal_preprocess_backdrop(out, &j->picture.image, &j->picture.pre, width, &err);
+    else {
+        sal_tensor first = j->in.tensors[j->target.input];
+
+        if (first.rank == 4)
+            first.dims[0] = 1;
+        first.buffer = NULL;
+        st = sal_image_from_tensor(out, &first, NULL, &err);
+    }
+    if (st != SAL_OK)
+        *status = cli_fail(j->image_path, st, &err);
+    return st == SAL_OK;
+}
+
+static int write_overlay(explain_job *j)
+{
+    const job_cell *c = job_cell_at(j, 0, 0);
+    sal_picture_opts look = j->look;
+    sal_image base = SAL_IMAGE_INIT, picture = SAL_IMAGE_INIT;
+    sal_error err = {SAL_OK, 0, ""};
+    char title[512];
+    int status = CLI_OK;
+    sal_status st;
+
+    (void)snprintf(title, sizeof(title), "%s: %s", sal_method_find(j->methods.names[0])->title,
+                   j->asked[0].text);
+    look.title = title;
+    look.is_signed = c->e.is_signed;
+    if (!job_backdrop(j, &base, (int32_t)(c->width < 600 ? (600 + c->width - 1) / c->width * c->width
+                                                         : c->width), &status))
+        return status;
+    st = sal_picture_overlay(&picture, &base, c->map, c->height, c->width, &look, NULL, &err);
+    if (st == SAL_OK)
+        st = sal_image_write_png(&picture, j->png, &err);
+    if (st != SAL_OK)
+        status = cli_fail(NULL, st, &err);
+    sal_image_free(&base);
+    sal_image_free(&picture);
+    return status;
+}
+
+static int write_sheet(explain_job *j)
+{
+    size_t n = j->n_questions * j->methods.n;
+    sal_sheet_opts sheet = SAL_SHEET_OPTS_INIT;
+    sal_sheet_cell *cells = calloc(n, sizeof(*cells));
+    const char **rows = calloc(j->n_questions, sizeof(*rows)),
+               **columns = calloc(j->methods.n, sizeof(*columns));
+    sal_image base = SAL_IMAGE_INIT, picture = SAL_IMAGE_INIT;
+    sal_error err = {SAL_OK, 0, ""};
+    int status = CLI_OK;
+    sal_status st;
+
+    if (cells == NULL || rows == NULL || columns == NULL) {
+        status = cli_fail_text("out of memory");
+        goto done;
+    }
+    for (size_t q = 0; q < j->n_questions; q++)
+        rows[q] = j->asked[q].text;
+    for (size_t m = 0; m < j->methods.n; m++)
+        columns[m] = j->methods.names[m];
+    for (size_t i = 0; i < n; i++) {
+        const job_cell *c = &j->cells[i];
+
+        cells[i] = (sal_sheet_cell){.map = c->map,
+                                    .height = c->height,
+                                    .width = c->width,
+                                    .is_signed = c->e.is_signed,
+                                    .note = c->done ? NULL
+                                            : c->failed[0] == '\0' ? "interrupted"
+                                                                   : c->failed};
+    }
+    sheet.rows = (int32_t)j->n_questions;
+    sheet.columns = (int32_t)j->methods.n;
+    sheet.row_labels = rows;
+    sheet.column_labels = columns;
+    sheet.percentile = j->look.percentile;
+    sheet.opacity = j->look.opacity;
+    if (!job_backdrop(j, &base, 672, &status))
+        goto done;
+    st = sal_picture_sheet(&picture, &base, cells, &sheet, &err);
+    if (st == SAL_OK)
+        st = sal_image_write_png(&picture, j->png, &err);
+    if (st != SAL_OK)
+        status = cli_fail(NULL, st, &err);
+done:
+    free(cells);
+    free(rows);
+    free(columns);
+    sal_image_free(&base);
+    sal_image_free(&picture);
+    return status;
+}
+
+/* ---- raw maps ---- */
+
+/* Several maps go to several files: map.npy becomes map.METHOD.npy and map.METHOD.2.npy. */
+static const char *write_raw_path(const explain_job *j, const char *path, size_t q, size_t m,
+                                  char *buf, size_t n)
+{
+    char suffix[128], number[32] = "";
+
+    if (j->n_questions * j->methods.n == 1)
+        return path;
+    if (q > 0)
+        (void)snprintf(number, sizeof(number), ".%zu", q + 1);
+    (void)snprintf(suffix, sizeof(suffix), "%s%s%s.npy", j->methods.n > 1 ? "." : "",
+                   j->methods.n > 1 ? j->methods.names[m] : "", number);
+    return cli_suffix(path, suffix, buf, n);
+}
+
+static int write_raw(const explain_job *j)
+{
+    const char *raw = cli_value(j->a, OPT_raw), *layer = cli_value(j->a, OPT_raw_layer);
+    char path[CLI_PATH];
+    sal_error err = {SAL_OK, 0, ""};
+    sal_status st = SAL_OK;
+
+    for (size_t q = 0; q < j->n_questions; q++) {
+        for (size_t m = 0; m < j->methods.n; m++) {
+            const job_cell *c = job_cell_at(j, q, m);
+            bool cam = c->e.layer_map.data != NULL;
+
+            if (!c->done)
+                continue;
+            if (raw != NULL)
+                st = sal_npy_write(&c->e.map, write_raw_path(j, raw, q, m, path, sizeof(path)),
+                                   &err);
+            if (st == SAL_OK && layer != NULL && cam)
+                st = sal_npy_write(&c->e.layer_map,
+                                   write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
+            if (st != SAL_OK)
+                return cli_fail(NULL, st, &err);
+            if (layer != NULL && !cam && j->methods.n == 1)
+                return cli_fail_text("--raw-layer: %s works on no layer", j->methods.names[m]);
+        }
+    }
+    return CLI_OK;
+}
+
+int job_write(explain_job *j)
+{
+    bool one = j->n_questions * j->methods.n == 1;
+    cli_text t = {NULL, 0, 0, false, 0, false, false};
+    sal_error err = {SAL_OK, 0, ""};
+    int status = write_raw(j);
+    sal_status st;
+
+    if (status == CLI_OK && j->png != NULL)
+        status = one ? write_overlay(j) : write_sheet(j);
+    if (status == CLI_OK && j->html != NULL)
+        status = job_report(j);
+    if (status != CLI_OK || (j->png == NULL && j->html == NULL))
+        return status;
+    job_json(j, &t);
+    cli_text_add(&t, "\n", 1);
+    st = t.failed ? SAL_ENOMEM : sal_file_save(j->json_path, t.data, t.len, &err);
+    if (st != SAL_OK)
+        status = cli_fail(NULL, st, &err);
+    cli_text_free(&t);
+    return status;
+}

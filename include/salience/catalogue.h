@@ -1,0 +1,48 @@
+/* The library's tables, as `salience list` shows them. Methods are in explain.h. */
+#ifndef SALIENCE_CATALOGUE_H
+#define SALIENCE_CATALOGUE_H
+
+#include <salience/export.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sal_op_info {
+    const char *name;
+    bool internal; /* not ONNX's: made by differentiation, written out in standard operators */
+    int since;     /* oldest operator set with this form */
+    int min_inputs, max_inputs; /* max -1: any number */
+    /* "own", "expansion" (of the operators it is made of), "zero" (comparisons, shapes) or "none" */
+    const char *derivative;
+} sal_op_info;
+
+/* The table of operators. */
+SAL_API size_t sal_op_info_count(void);
+/* False beyond the end. The strings are static. */
+SAL_API bool sal_op_info_at(size_t i, sal_op_info *out);
+
+typedef struct sal_rule_info {
+    const char *name, *help;
+} sal_rule_info;
+
+/* The table of rule sets for differentiation. */
+SAL_API size_t sal_rule_count(void);
+/* False beyond the end. The strings are static. */
+SAL_API bool sal_rule_at(size_t i, sal_rule_info *out);
+
+typedef struct sal_target_info {
+    const char *form, *example, *help;
+} sal_target_info;
+
+/* The forms that a target of `--why` and `--not` can take. */
+SAL_API size_t sal_target_count(void);
+/* False beyond the end. The strings are static. */
+SAL_API bool sal_target_at(size_t i, sal_target_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,17 @@
+/* Everything: explain neural networks that exist as a file. */
+#ifndef SALIENCE_SALIENCE_H
+#define SALIENCE_SALIENCE_H
+
+#include <salience/catalogue.h>
+#include <salience/error.h>
+#include <salience/explain.h>
+#include <salience/file.h>
+#include <salience/image.h>
+#include <salience/labels.h>
+#include <salience/model.h>
+#include <salience/picture.h>
+#include <salience/run.h>
+#include <salience/tensor.h>
+#include <salience/version.h>
+
+#endif

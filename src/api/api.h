@@ -1,0 +1,29 @@
+/* The inside of the public handles. */
+#ifndef SAL_API_H
+#define SAL_API_H
+
+#include "graph/graph.h"
+#include "graph/passes/passes.h"
+
+#include <salience/salience.h>
+
+struct sal_model {
+    sal_graph *graph; /* as in the file, shapes inferred */
+    char *path;
+};
+
+/* What a field of a model's input or output is, for callers. */
+void api_value_info(const sal_graph *g, sal_vid v, sal_value_info *out);
+/* An options struct of this library's size, or an older, smaller one: copy it over the defaults. */
+sal_status api_opts(void *out, size_t size, const void *opts, sal_error *err);
+/* "own", "expansion", "zero", "none". */
+const char *api_derivative(const sal_op_desc *op);
+/* Hand the text over; "" when nothing was added. */
+sal_status api_hand_over(sal_bytes *b, char **out, sal_error *err);
+/* Copy with all passes applied. *out: sal_graph_free(). */
+sal_status api_optimised(sal_graph **out, const sal_graph *g, sal_error *err);
+/* Bounds for inputs of the given shapes (rank < 0: not bound); bounds has room for all inputs.
+ * Returns how many. */
+int api_bounds(const sal_graph *g, const sal_tensor *shapes, sal_bound *bounds);
+
+#endif

@@ -1,0 +1,72 @@
+/* The tables for listings. */
+#include "api/api.h"
+
+#include "diff/diff.h"
+#include "graph/op.h"
+
+const char *api_derivative(const sal_op_desc *op)
+{
+    if ((op->flags & SAL_OP_NOGRAD) != 0)
+        return "zero";
+    if (op->vjp != NULL)
+        return "own";
+    return op->expand != NULL ? "expansion" : "none";
+}
+
+size_t sal_op_info_count(void)
+{
+    return sal_op_count();
+}
+
+bool sal_op_info_at(size_t i, sal_op_info *out)
+{
+    const sal_op_desc *op = i < sal_op_count() ? sal_op_at(i) : NULL;
+
+    if (op == NULL)
+        return false;
+    *out = (sal_op_info){.name = op->name,
+                         .internal = op->domain != NULL && op->domain[0] != '\0',
+                         .since = op->since,
+                         .min_inputs = op->min_in,
+                         .max_inputs = op->max_in,
+                         .derivative = api_derivative(op)};
+    return true;
+}
+
+size_t sal_rule_count(void)
+{
+    return sal_rules_count();
+}
+
+bool sal_rule_at(size_t i, sal_rule_info *out)
+{
+    const sal_rules_desc *r = i < sal_rules_count() ? sal_rules_at(i) : NULL;
+
+    if (r == NULL)
+        return false;
+    *out = (sal_rule_info){r->name, r->help};
+    return true;
+}
+
+static const sal_target_info catalogue_targets[] = {
+    {"INDEX", "207", "a class by its number, from 0"},
+    {"LABEL", "golden retriever", "a class by its name; a name of many classes (\"dog\") is taken "
+                                  "for the likeliest of them"},
+    {"WNID", "n02099601", "a class by its WordNet id"},
+    {"top", "top", "the class with the largest logit; top2 is the second, and so on"},
+    {"I,J,..", "12,40", "an element of an output that is no list of classes"},
+    {"NAME[I,J,..]", "mask[0,12,40]", "the same with the output's name, to be read by people"},
+};
+
+size_t sal_target_count(void)
+{
+    return SAL_COUNTOF(catalogue_targets);
+}
+
+bool sal_target_at(size_t i, sal_target_info *out)
+{
+    if (i >= SAL_COUNTOF(catalogue_targets))
+        return false;
+    *out = catalogue_targets[i];
+    return true;
+}

@@ -1,0 +1,224 @@
+/* Opening models and looking at their values. */
+#include "api/api.h"
+
+#include "format/onnx_read.h"
+#include "graph/op.h"
+#include "ops/core/evaluate.h"
+
+#include <stdio.h>
+
+sal_status api_opts(void *out, size_t size, const void *opts, sal_error *err)
+{
+    uint32_t given;
+
+    if (opts == NULL)
+        return SAL_OK;
+    memcpy(&given, opts, sizeof(given));
+    if (given < sizeof(given) || given > size)
+        return sal_fail(err, SAL_EINVAL,
+                        "options of %u bytes: begin with the _INIT macro of this library's headers",
+                        (unsigned)given);
+    memcpy(out, opts, given);
+    return SAL_OK;
+}
+
+sal_status api_hand_over(sal_bytes *b, char **out, sal_error *err)
+{
+    *out = b->data != NULL ? b->data : sal_strdup("");
+    *b = (sal_bytes){NULL, 0, 0};
+    return *out == NULL ? sal_fail_nomem(err) : SAL_OK;
+}
+
+sal_status api_optimised(sal_graph **out, const sal_graph *g, sal_error *err)
+{
+    static const sal_fold how = SAL_FOLD(sal_node_eval);
+    sal_graph *copy = NULL;
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    SAL_TRY(sal_graph_clone(&copy, g, err));
+    SAL_TRY(sal_pass_all(copy, &how, err));
+    *out = copy;
+    copy = NULL;
+done:
+    sal_graph_free(copy);
+    return st;
+}
+
+int api_bounds(const sal_graph *g, const sal_tensor *shapes, sal_bound *bounds)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        if (shapes[i].rank < 0)
+            continue;
+        bounds[n].input = (int32_t)i;
+        bounds[n].rank = shapes[i].rank;
+        memcpy(bounds[n].dims, shapes[i].dims, sizeof(bounds[n].dims));
+        n++;
+    }
+    return n;
+}
+
+/* ---- opening ---- */
+
+static sal_status model_new(sal_model **out, sal_graph *g, const char *path, sal_error *err)
+{
+    sal_model *m = sal_calloc(1, sizeof(*m));
+
+    *out = m;
+    if (m != NULL)
+        m->path = sal_strdup(path);
+    if (m == NULL || m->path == NULL) {
+        sal_free(m);
+        *out = NULL;
+        sal_graph_free(g);
+        return sal_fail_nomem(err);
+    }
+    m->graph = g;
+    return SAL_OK;
+}
+
+sal_status sal_model_open(sal_model **out, const char *path, sal_error *err)
+{
+    sal_graph *g = NULL;
+    sal_status st;
+
+    *out = NULL;
+    st = sal_onnx_read(&g, path, err);
+    return st == SAL_OK ? model_new(out, g, path, err) : st;
+}
+
+sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n, const char *name,
+                                 sal_error *err)
+{
+    sal_graph *g = NULL;
+    sal_status st;
+
+    *out = NULL;
+    st = sal_onnx_read_memory(&g, bytes, n, name, NULL, err);
+    return st == SAL_OK ? model_new(out, g, name == NULL ? "model" : name, err) : st;
+}
+
+void sal_model_free(sal_model *m)
+{
+    if (m == NULL)
+        return;
+    sal_graph_free(m->graph);
+    sal_free(m->path);
+    sal_free(m);
+}
+
+/* ---- values ---- */
+
+void api_value_info(const sal_graph *g, sal_vid v, sal_value_info *out)
+{
+    const sal_value *x = sal_val(g, v);
+
+    *out = (sal_value_info){.name = x->name, .dtype = x->dtype, .rank = x->rank};
+    for (int i = 0; i < x->rank; i++)
+        out->dims[i] = x->dims[i] < 0 ? -1 : x->dims[i];
+    (void)sal_value_text(g, v, out->type, sizeof(out->type));
+}
+
+size_t sal_model_input_count(const sal_model *m)
+{
+    return m->graph->n_inputs;
+}
+
+size_t sal_model_output_count(const sal_model *m)
+{
+    return m->graph->n_outputs;
+}
+
+bool sal_model_input(const sal_model *m, size_t i, sal_value_info *out)
+{
+    if (i >= m->graph->n_inputs)
+        return false;
+    api_value_info(m->graph, m->graph->inputs[i], out);
+    return true;
+}
+
+bool sal_model_output(const sal_model *m, size_t i, sal_value_info *out)
+{
+    if (i >= m->graph->n_outputs)
+        return false;
+    api_value_info(m->graph, m->graph->outputs[i], out);
+    return true;
+}
+
+bool sal_model_value(const sal_model *m, const char *name, sal_value_info *out)
+{
+    sal_vid v = sal_graph_find(m->graph, name);
+
+    if (v == SAL_NONE)
+        return false;
+    api_value_info(m->graph, v, out);
+    return true;
+}
+
+/* Letters to change, insert or drop to make b of a; both are cut off at 127. */
+static size_t model_distance(const char *a, const char *b)
+{
+    size_t row[128], n = strlen(b);
+
+    n = SAL_MIN(n, SAL_COUNTOF(row) - 1);
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0' && i < SAL_COUNTOF(row) - 1; i++) {
+        size_t corner = row[0];
+
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            size_t change = corner + (a[i] != b[j] ? 1 : 0);
+
+            corner = row[j + 1];
+            row[j + 1] = SAL_MIN(SAL_MIN(row[j], corner) + 1, change);
+        }
+    }
+    return row[n];
+}
+
+const char *sal_model_similar(const sal_model *m, const char *name)
+{
+    const sal_graph *g = m->graph;
+    size_t best = strlen(name) / 3 + 1;
+    const char *found = NULL;
+
+    for (size_t i = 0; i < g->n_values; i++) {
+        const sal_value *v = g->values[i];
+        size_t d = v->constant != NULL ? best : model_distance(name, v->name);
+
+        if (d < best) {
+            best = d;
+            found = v->name;
+        }
+    }
+    return found;
+}
+
+/* ---- metadata ---- */
+
+const char *sal_model_path(const sal_model *m)
+{
+    return m->path;
+}
+
+bool sal_model_meta_at(const sal_model *m, size_t i, const char **key, const char **text)
+{
+    if (i >= m->graph->n_meta)
+        return false;
+    *key = m->graph->meta[i].key;
+    *text = m->graph->meta[i].text;
+    return true;
+}
+
+const char *sal_model_meta(const sal_model *m, const char *key)
+{
+    return sal_graph_meta(m->graph, key);
+}
+
+void sal_text_free(void *text)
+{
+    sal_free(text);
+}
