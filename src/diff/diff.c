@@ -156,6 +156,11 @@ static sal_status diff_node(diff_sweep *s, const sal_node *n)
     const char *origin = b->origin;
 
     b->origin = n->name;
+    if (rule == sal_rule_expand && n->op->expand != NULL) {
+        st = diff_expansion(s, n);
+        b->origin = origin;
+        return st;
+    }
     if (rule == NULL && n->op->vjp == NULL) {
         if (n->op->expand == NULL || (n->op->flags & SAL_OP_DATA_SHAPE) != 0) {
             st = sal_fail(b->err, SAL_ENOGRAD,
@@ -272,6 +277,13 @@ sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, co
 done:
     diff_release(&s);
     return st;
+}
+
+/* The sweep knows this function by its address; it is called where there is no expansion. */
+sal_status sal_rule_expand(sal_vjp *v, const sal_rules *rules)
+{
+    (void)rules;
+    return sal_rule_plain(v);
 }
 
 sal_status sal_rule_plain(sal_vjp *v)

@@ -12,8 +12,7 @@
 
 typedef struct sal_rules sal_rules;
 
-/* Replacement for an operator's vector-Jacobian product; same contract as sal_op_desc.vjp. In a
- * relevance rule gout and gin are relevances. */
+/* Replacement for an operator's vector-Jacobian product; same contract as sal_op_desc.vjp. */
 typedef sal_status (*sal_rule_fn)(sal_vjp *v, const sal_rules *rules);
 
 typedef struct sal_rule_override {
@@ -26,7 +25,7 @@ typedef struct sal_rules_desc {
     const char *name, *help;
     const sal_rule_override *overrides; /* NULL-terminated; may be NULL */
     sal_rule_fn fallback; /* every other operator; NULL: the operator's own derivative */
-    bool relevance;       /* propagates relevance: seed with query * output instead of query */
+    bool relevance; /* a value's relevance is the value times its gradient under these rules */
 } sal_rules_desc;
 
 /* A rule set with its parameters. */
@@ -57,6 +56,8 @@ sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, co
 /* For rule sets: the operator's own derivative (by its expansion when it has none), ignoring rules.
  */
 sal_status sal_rule_plain(sal_vjp *v);
+/* As the entry of an operator: the rules are applied to the nodes of its expansion. */
+sal_status sal_rule_expand(sal_vjp *v, const sal_rules *rules);
 /* Note in rules->notes, once. */
 sal_status sal_rule_note(const sal_rules *rules, const char *text, sal_error *err);
 

@@ -74,11 +74,10 @@ sal_vid sal_build_gradient(sal_method_build *m, sal_vid wrt)
                        .notes = m->notes};
     sal_vid logits = m->target->logits, seed = m->target->seed, grad = SAL_NONE;
 
-    /* Relevance starts as each class's share of T = sum(query * logits). */
-    if (rules.desc->relevance)
-        seed = sal_b2(b, "Mul", seed, logits);
     if (b->st == SAL_OK)
         b->st = sal_differentiate(b->g, 1, &logits, &seed, 1, &wrt, &rules, &grad, b->err);
+    if (b->st == SAL_OK && rules.desc->relevance)
+        grad = sal_b2(b, "Mul", wrt, grad);
     return b->st == SAL_OK ? grad : SAL_NONE;
 }
 

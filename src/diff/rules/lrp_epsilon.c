@@ -2,23 +2,28 @@
  *
  * A layer z = sum_i w_i x_i + bias hands the relevance R of its output on as
  *
- *     R_i = x_i sum_j w_ij R_j / (z_j + eps sign(z_j)),      sign(0) = 1,
+ *     R_i = x_i sum_j w_ij R_j / (z_j + eps sign(z_j)),      sign(0) = 1.
  *
- * that is x * vjp(R / (z + eps sign z)): one derivative of the layer, so every linear operator is
- * served by the same line, whatever its layout, groups or dilations. A bias absorbs its share. The
- * other operators:
+ * Dividing by z and multiplying by it again one layer on would cost most digits wherever a sum
+ * nearly vanishes. So the sweep carries the quotient G = R / value instead: with R_j = z_j G_j
  *
- *   activations (SAL_OP_PIECEWISE)   R unchanged
- *   copies (SAL_OP_MOVE), Where      the copy's own derivative
- *   pooled maxima                    the line above: the winner takes all but what epsilon absorbs
- *   other maxima                     the own derivative: the winner takes all
- *   products with a constant         R unchanged
- *   products of k activations        the line above, divided by k: by Euler's theorem the
- *                                    relevances of a product of k would otherwise sum to k R
- *   quotients                        all to the numerator
- *   normalisation layers             R unchanged (AttnLRP, Achtibat et al., 2024: mean and
- *                                    deviation are taken as constants)
- *   anything else                    the line above as a Taylor expansion; noted by name */
+ *     G_i = sum_j w_ij G_j |z_j| / (|z_j| + eps) = vjp(G |z| / (|z| + eps)),
+ *
+ * one derivative of the layer, so every linear operator is served by the same line, whatever its
+ * layout, groups or dilations. The seed of T = sum(query * logits) is then the query itself, and
+ * the relevance of a value is the value times what the sweep gives for it. A bias absorbs its
+ * share. The other operators, in terms of G:
+ *
+ *   activations y = a(x) (SAL_OP_PIECEWISE)   R unchanged: G y / x
+ *   copies (SAL_OP_MOVE), Where               the own derivative
+ *   pooled maxima                             as linear ones: the winner takes all
+ *   products with a constant                  R unchanged: the own derivative
+ *   products of k activations                 as linear ones, divided by k: by Euler's theorem the
+ *                                             relevances would otherwise sum to k R
+ *   quotients                                 all to the numerator
+ *   normalisation layers                      written out, so that the deviation, a denominator,
+ *                                             is taken as constant (Achtibat et al., 2024)
+ *   anything else                             as linear ones, a Taylor expansion; noted by name */
 #include "diff/rules.h"
 #include "ops/builder.h"
 
@@ -33,55 +38,47 @@ static int lrp_needed(const sal_vjp *v, int first, int last)
     return n;
 }
 
-/* R / (z + eps sign z) */
-static sal_vid lrp_ratio(const sal_vjp *v, const sal_rules *rules, int out)
+/* G |z| / (degree (|z| + eps)) */
+static sal_vid lrp_damped(const sal_vjp *v, const sal_rules *rules, int out, int degree)
 {
     sal_builder *b = v->b;
-    sal_vid z = v->node->out[out];
-    sal_dtype dtype = sal_val(b->g, z)->dtype;
-    double eps = dtype == SAL_F16 ? SAL_MAX(rules->epsilon, 1e-7) : rules->epsilon;
-    sal_vid positive = sal_b2(b, "GreaterOrEqual", z, sal_b_scalar(b, dtype, 0.0));
-    sal_vid stable =
-        sal_b3(b, "Where", positive, sal_b_scalar(b, dtype, eps), sal_b_scalar(b, dtype, -eps));
+    sal_vid g = v->gout[out], size;
 
-    return sal_b2(b, "Div", v->gout[out], sal_b2(b, "Add", z, stable));
+    if (degree > 1)
+        g = sal_b2(b, "Mul", g, sal_b_like(b, g, 1.0 / degree));
+    if (rules->epsilon <= 0.0)
+        return g;
+    size = sal_b1(b, "Abs", v->node->out[out]);
+    return sal_b2(
+        b, "Mul", g,
+        sal_b2(b, "Div", size, sal_b2(b, "Add", size, sal_b_like(b, size, rules->epsilon))));
 }
 
-/* gin = x * vjp(R / (degree z + eps sign z)) */
-static sal_status lrp_ratio_rule(sal_vjp *v, const sal_rules *rules, int degree)
+static sal_status lrp_degree(sal_vjp *v, const sal_rules *rules, int degree)
 {
-    sal_builder *b = v->b;
-    sal_vid small[8], *ratio = small;
+    sal_vid small[8], *damped = small;
     sal_vjp inner = *v;
     sal_status st = SAL_OK;
 
     if (v->node->n_out > (int)SAL_COUNTOF(small)) {
-        ratio = sal_malloc((size_t)v->node->n_out * sizeof(*ratio));
-        if (ratio == NULL)
-            return sal_fail_nomem(b->err);
+        damped = sal_malloc((size_t)v->node->n_out * sizeof(*damped));
+        if (damped == NULL)
+            return sal_fail_nomem(v->b->err);
     }
-    for (int k = 0; k < v->node->n_out; k++) {
-        ratio[k] = v->gout[k] == SAL_NONE ? SAL_NONE : lrp_ratio(v, rules, k);
-        if (ratio[k] != SAL_NONE && degree > 1)
-            ratio[k] = sal_b2(b, "Div", ratio[k], sal_b_like(b, ratio[k], degree));
-    }
-    inner.gout = ratio;
-    SAL_TRY(b->st);
-    SAL_TRY(sal_rule_plain(&inner));
-    for (int k = 0; k < v->node->n_in; k++) {
-        if (v->need[k] && v->gin[k] != SAL_NONE)
-            v->gin[k] = sal_b2(b, "Mul", v->node->in[k], v->gin[k]);
-    }
-    st = b->st;
+    for (int k = 0; k < v->node->n_out; k++)
+        damped[k] = v->gout[k] == SAL_NONE ? SAL_NONE : lrp_damped(v, rules, k, degree);
+    inner.gout = damped;
+    SAL_TRY(v->b->st);
+    st = sal_rule_plain(&inner);
 done:
-    if (ratio != small)
-        sal_free(ratio);
+    if (damped != small)
+        sal_free(damped);
     return st;
 }
 
 static sal_status lrp_linear(sal_vjp *v, const sal_rules *rules)
 {
-    return lrp_ratio_rule(v, rules, 1);
+    return lrp_degree(v, rules, 1);
 }
 
 /* Convolutions and matrix products: a product when their second operand is an activation too. */
@@ -93,7 +90,7 @@ static sal_status lrp_bilinear(sal_vjp *v, const sal_rules *rules)
     if (degree > 1)
         SAL_TRY(sal_rule_note(
             rules, "a product of two activations gives each half of the relevance", v->b->err));
-    st = lrp_ratio_rule(v, rules, SAL_MAX(degree, 1));
+    st = lrp_degree(v, rules, SAL_MAX(degree, 1));
 done:
     return st;
 }
@@ -104,42 +101,62 @@ static sal_status lrp_own(sal_vjp *v, const sal_rules *rules)
     return sal_rule_plain(v);
 }
 
-/* R to input 0, summed over what was broadcast. */
-static sal_status lrp_pass(sal_vjp *v, const sal_rules *rules)
+static bool lrp_is_reciprocal(const sal_graph *g, sal_vid v)
 {
-    (void)rules;
-    if (v->need[0] && v->gout[0] != SAL_NONE)
-        v->gin[0] = sal_b_sum_to(v->b, v->gout[0], v->node->in[0]);
-    return v->b->st;
+    int32_t p = sal_val(g, v)->producer;
+
+    return p >= 0 && strcmp(g->nodes[p]->op->name, "Reciprocal") == 0;
 }
 
 static sal_status lrp_mul(sal_vjp *v, const sal_rules *rules)
 {
     sal_builder *b = v->b;
+    bool need[2] = {v->need[0], v->need[1]};
+    sal_vjp inner = *v;
 
-    if (lrp_needed(v, 0, 2) > 1)
-        return lrp_bilinear(v, rules);
+    if (lrp_needed(v, 0, 2) < 2)
+        return sal_rule_plain(v);
+    /* x * (1 / y) is a quotient. */
     for (int k = 0; k < 2; k++) {
-        if (v->need[k])
-            v->gin[k] = sal_b_sum_to(b, v->gout[0], v->node->in[k]);
+        if (!lrp_is_reciprocal(b->g, v->node->in[k]))
+            continue;
+        need[k] = false;
+        inner.need = need;
+        return sal_rule_plain(&inner);
     }
-    return b->st;
+    return lrp_bilinear(v, rules);
 }
 
 static sal_status lrp_quotient(sal_vjp *v, const sal_rules *rules)
 {
-    if (!v->need[0])
-        return sal_rule_note(rules, "the denominator of a quotient receives no relevance",
-                             v->b->err);
-    return lrp_pass(v, rules);
+    bool need[2] = {v->need[0], false};
+    sal_vjp inner = *v;
+
+    (void)rules;
+    inner.need = need;
+    return v->need[0] ? sal_rule_plain(&inner) : SAL_OK;
 }
 
-static sal_status lrp_normalise(sal_vjp *v, const sal_rules *rules)
+/* A value that only occurs as a factor. */
+static sal_status lrp_nothing(sal_vjp *v, const sal_rules *rules)
 {
-    sal_status st =
-        sal_rule_note(rules, "normalisation layers pass relevance unchanged", v->b->err);
+    (void)v;
+    (void)rules;
+    return SAL_OK;
+}
 
-    return st != SAL_OK ? st : lrp_pass(v, rules);
+/* R unchanged: G y / x, with 0 / 0 = 0. */
+static sal_status lrp_activation(sal_vjp *v, const sal_rules *rules)
+{
+    sal_builder *b = v->b;
+    sal_vid x = v->node->in[0], zero = sal_b_like(b, x, 0.0);
+
+    (void)rules;
+    if (!v->need[0] || v->gout[0] == SAL_NONE)
+        return SAL_OK;
+    sal_vid below = sal_b3(b, "Where", sal_b2(b, "Equal", x, zero), sal_b_like(b, x, 1.0), x);
+    v->gin[0] = sal_b2(b, "Mul", v->gout[0], sal_b2(b, "Div", v->node->out[0], below));
+    return b->st;
 }
 
 static sal_status lrp_other(sal_vjp *v, const sal_rules *rules)
@@ -152,10 +169,10 @@ static sal_status lrp_other(sal_vjp *v, const sal_rules *rules)
         return sal_fail(v->b->err, SAL_ENOGRAD, "node %s: operator %s has no derivative",
                         v->node->name, op->name);
     if ((op->flags & SAL_OP_PIECEWISE) != 0)
-        return lrp_pass(v, rules);
+        return lrp_activation(v, rules);
     if ((op->flags & (SAL_OP_MOVE | SAL_OP_VIEW)) != 0)
         return sal_rule_plain(v);
-    (void)snprintf(text, sizeof(text), "no relevance rule for %s: x * gradient of R/z was used",
+    (void)snprintf(text, sizeof(text), "%s has no relevance rule: its derivative was used",
                    op->name);
     st = sal_rule_note(rules, text, v->b->err);
     return st != SAL_OK ? st : lrp_linear(v, rules);
@@ -170,6 +187,8 @@ static const sal_rule_override lrp_overrides[] = {
     {"BatchNormalization", lrp_linear},
     {"AveragePool", lrp_linear},
     {"GlobalAveragePool", lrp_linear},
+    {"MaxPool", lrp_linear},
+    {"GlobalMaxPool", lrp_linear},
     {"ReduceMean", lrp_linear},
     {"ReduceSum", lrp_linear},
     {"Resize", lrp_linear},
@@ -178,11 +197,14 @@ static const sal_rule_override lrp_overrides[] = {
     {"Sub", lrp_linear},
     {"Sum", lrp_linear},
     {"Mean", lrp_linear},
-    {"Neg", lrp_pass},
+    {"Neg", lrp_own},
     {"Mul", lrp_mul},
     {"Div", lrp_quotient},
-    {"MaxPool", lrp_linear},
-    {"GlobalMaxPool", lrp_linear},
+    {"Reciprocal", lrp_nothing},
+    /* y / x of these is their slope. */
+    {"Relu", lrp_own},
+    {"LeakyRelu", lrp_own},
+    {"Abs", lrp_own},
     {"ReduceMax", lrp_own},
     {"ReduceMin", lrp_own},
     {"Max", lrp_own},
@@ -192,16 +214,19 @@ static const sal_rule_override lrp_overrides[] = {
     {"Cast", lrp_own},
     {"Identity", lrp_own},
     {"Dropout", lrp_own},
-    {"LayerNormalization", lrp_normalise},
-    {"RMSNormalization", lrp_normalise},
-    {"GroupNormalization", lrp_normalise},
-    {"InstanceNormalization", lrp_normalise},
+    {"Softmax", lrp_own}, /* x_i (R_i - y_i sum R), as Achtibat et al. have it */
+    {"Attention", sal_rule_expand},
+    {"LayerNormalization", sal_rule_expand},
+    {"RMSNormalization", sal_rule_expand},
+    {"GroupNormalization", sal_rule_expand},
+    {"InstanceNormalization", sal_rule_expand},
     {NULL, NULL},
 };
 
 const sal_rules_desc sal_rules_lrp_epsilon = {
     .name = "lrp-epsilon",
-    .help = "layer-wise relevance propagation, R_i = x_i vjp(R / (z + epsilon sign z))_i",
+    .help =
+        "layer-wise relevance propagation: R_i = x_i vjp(R / (z + epsilon sign z))_i; gives R / x",
     .overrides = lrp_overrides,
     .fallback = lrp_other,
     .relevance = true,
