@@ -320,7 +320,7 @@ class LightModel(Model):
     keep = 1
 
     def __init__(self, name):
-        candidates = noise(20, 3, 224, 224, seed=3)
+        candidates = noise(60, 3, 224, 224, seed=3)
         _, self.plain = light.load(name)
         self.onnx = light.seeded(self.plain, candidates[:1], seed=7)
         (self.input,) = light.graph_inputs(self.onnx)
