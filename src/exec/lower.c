@@ -62,6 +62,10 @@ static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
 static sal_status lower_check_static(const sal_graph *g, sal_error *err)
 {
     char text[160];
+    for (size_t i = 0; i < g->n_inputs; i++)
+        if (!sal_value_is_static(sal_val(g, g->inputs[i])))
+            return sal_fail(err, SAL_ESHAPE, "the shape of input %s is not fixed: %s; give the input shapes",
+                            sal_val(g, g->inputs[i])->name, sal_value_text(g, g->inputs[i], text, sizeof text));
     for (size_t i = 0; i < g->n_nodes; i++)
         for (int k = 0; k < g->nodes[i]->n_out; k++) {
             sal_vid v = g->nodes[i]->out[k];
@@ -235,6 +239,14 @@ static sal_status lower_outputs(sal_plan *p, sal_error *err)
     for (size_t i = 0; i < g->n_outputs; i++) {
         SAL_TRY(sal_plan_get(p, g->outputs[i], SAL_PLAIN, sal_val(g, g->outputs[i])->dtype, &p->output_form[i],
                              err));
+        sal_pid root = p->output_form[i];
+        while (p->values[root].alias >= 0)
+            root = p->values[root].alias;
+        if (p->values[root].input >= 0) { /* the caller's memory: its contents may be gone after the run */
+            sal_pid from = p->output_form[i];
+            SAL_TRY(sal_plan_new(p, g->outputs[i], SAL_PLAIN, p->values[from].dtype, &p->output_form[i], err));
+            SAL_TRY(sal_lower_copy(p, from, p->output_form[i], err));
+        }
         p->values[p->output_form[i]].keep = true;
     }
 done:

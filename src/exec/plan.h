@@ -167,6 +167,7 @@ static inline void *sal_step_ptr(const sal_session *s, sal_pid p)
 sal_status sal_plan_group(sal_plan *p, sal_error *err);             /* group.c */
 sal_status sal_plan_memory(sal_plan *p, sal_error *err);            /* memory.c */
 sal_status sal_lower_reorder(sal_plan *p, sal_pid from, sal_pid to, sal_error *err); /* kernels/reorder.c */
+sal_status sal_lower_copy(sal_plan *p, sal_pid from, sal_pid to, sal_error *err);    /* kernels/reorder.c */
 sal_status sal_lower_eval(sal_plan *p, const sal_node *n, sal_error *err);           /* kernels/eval.c */
 sal_status sal_lower_elementwise(sal_plan *p, const sal_group *group, sal_error *err); /* kernels/elementwise.c */
 /* The epilogue of a group as an element-wise pass after its anchor. */

@@ -179,6 +179,8 @@ static sal_status session_bind(sal_session *s, const sal_tensor *inputs, sal_err
             return sal_fail(err, SAL_ESHAPE, "input '%s' must be %s here", want->name,
                             sal_value_text(g, g->inputs[i], text, sizeof text));
         }
+        if (t->data == NULL && sal_tensor_count(t) > 0)
+            return sal_fail(err, SAL_EINVAL, "input '%s' has no contents", want->name);
     }
     for (size_t i = 0; i < s->plan.n_values; i++) {
         size_t shift = 0;

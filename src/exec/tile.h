@@ -5,7 +5,7 @@
 #include "exec/isa.h"
 #include "exec/plan.h"
 
-enum { SAL_MAX_TILE_NODES = 32, SAL_MAX_TILE_OPERANDS = 24 };
+enum { SAL_MAX_TILE_NODES = 32, SAL_MAX_TILE_OPERANDS = 24, SAL_MAX_TILE_INSTR = SAL_MAX_TILE_NODES * 4 };
 
 /* The instruction of a node, with its parameters; false when the engine has none. Variadic operators (Sum,
  * Min, Max, Mean) give the instruction that joins two operands. */

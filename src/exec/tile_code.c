@@ -163,10 +163,11 @@ bool sal_tile_supports(const sal_plan *p, const sal_node *n)
 bool sal_tile_fits(const sal_plan *p, const sal_group *gr, const sal_node *n)
 {
     sal_vid seen[SAL_MAX_TILE_NODES * 8];
-    int count = 0;
+    int count = 0, instructions = 0;
     (void)p;
     for (int m = 0; m <= gr->n_members; m++) {
         const sal_node *node = m < gr->n_members ? gr->members[m] : n;
+        instructions += node->n_in + 1; /* at most; sums of many take one for each */
         for (int k = 0; k < node->n_in; k++) {
             int j = 0;
             while (j < count && seen[j] != node->in[k])
@@ -175,5 +176,5 @@ bool sal_tile_fits(const sal_plan *p, const sal_group *gr, const sal_node *n)
                 seen[count++] = node->in[k];
         }
     }
-    return count < SAL_MAX_TILE_OPERANDS;
+    return count < SAL_MAX_TILE_OPERANDS && instructions <= SAL_MAX_TILE_INSTR;
 }

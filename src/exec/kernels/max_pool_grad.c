@@ -4,6 +4,7 @@
  * it again costs one more read of x and keeps the graph free of hidden state. */
 #include "exec/isa.h"
 #include "exec/kernels.h"
+#include "exec/onednn.h"
 
 #include "ops/core/window.h"
 
@@ -64,6 +65,30 @@ static sal_status pool_grad_run(sal_step *step, sal_session *s, sal_error *err)
     return SAL_OK;
 }
 
+/* x as MaxPool saw it. In bfloat16 sessions y holds rounded values, which would not be found again in an x that is
+ * still there as it was. */
+static sal_status pool_grad_input(sal_plan *p, sal_vid x, sal_pid *out, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    bool exact = false;
+    sal_pid rounded;
+    for (sal_pid i = p->of[x]; i >= 0; i = p->next_form[i])
+        exact = exact || p->values[i].dtype == SAL_F32;
+    if (p->precision != SAL_BF16 || !exact)
+        return sal_plan_get(p, x, SAL_BLOCKED, SAL_F32, out, err);
+    const sal_value *v = sal_val(p->g, x);
+    SAL_TRY(sal_plan_get(p, x, SAL_BLOCKED, SAL_BF16, &rounded, err));
+    SAL_TRY(sal_plan_opaque(p, sal_plan_bytes(p, SAL_BLOCKED, SAL_F32, v->rank, v->dims), SAL_F32, out, err));
+    sal_pvalue *form = &p->values[*out];
+    form->vid = x; /* described like a form of x, but not found as one by others */
+    form->layout = SAL_BLOCKED;
+    form->rank = v->rank;
+    memcpy(form->dims, v->dims, sizeof form->dims);
+    SAL_TRY(sal_lower_reorder(p, rounded, *out, err));
+done:
+    return st;
+}
+
 sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
 {
     sal_status st = SAL_OK;
@@ -88,7 +113,8 @@ sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_gro
     q->images = x->dims[0] * ((x->dims[1] + p->block - 1) / p->block);
     sal_pid in[3], out;
     for (int i = 0; i < 3; i++)
-        SAL_TRY(sal_plan_get(p, n->in[i], SAL_BLOCKED, SAL_F32, &in[i], err));
+        SAL_TRY(i == 1 ? pool_grad_input(p, n->in[i], &in[i], err)
+                       : sal_plan_get(p, n->in[i], SAL_BLOCKED, SAL_F32, &in[i], err));
     SAL_TRY(sal_plan_new(p, n->out[0], SAL_BLOCKED, SAL_F32, &out, err));
     pool_grad *handed = q;
     q = NULL;

@@ -35,6 +35,25 @@ static sal_status reorder_cast_step(sal_plan *p, sal_pid from, sal_pid to, sal_e
     return st;
 }
 
+static sal_status reorder_run_copy(sal_step *step, sal_session *s, sal_error *err)
+{
+    size_t bytes = s->plan.values[step->out[0]].bytes;
+    (void)err;
+    if (bytes > 0)
+        memcpy(sal_step_ptr(s, step->out[0]), sal_step_ptr(s, step->in[0]), bytes);
+    return SAL_OK;
+}
+
+/* The same bytes in memory of their own. */
+sal_status sal_lower_copy(sal_plan *p, sal_pid from, sal_pid to, sal_error *err)
+{
+    sal_step *step;
+    sal_status st = sal_plan_step(p, "copy", NULL, reorder_run_copy, NULL, NULL, 1, &from, 1, &to, &step, err);
+    if (st == SAL_OK)
+        step->text = sal_val(p->g, p->values[to].vid)->name;
+    return st;
+}
+
 sal_status sal_lower_reorder(sal_plan *p, sal_pid from, sal_pid to, sal_error *err)
 {
     sal_status st = SAL_OK;
