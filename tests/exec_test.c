@@ -13,7 +13,7 @@
 #include "support/session_check.h"
 
 static struct {
-    long bare, wrapped, channels, bf16, refused, graphs, gradients, retried;
+    long bare, wrapped, channels, bf16, types, refused, graphs, gradients, retried;
 } exec_done;
 
 /* ---- operators ---- */
@@ -252,6 +252,48 @@ TEST(operators_in_bfloat16)
     exec_every_case(AROUND_NOTHING, exec_opts(1, SAL_BF16, false), &exec_done.bf16);
 }
 
+/* Graphs of another float type: the session against the evaluation in that type. Activations of
+ * 16-bit graphs are float32 in a session and rounded at the end, so they may be better than the
+ * reference. */
+static void exec_check_type(const sal_op_desc *op, const char *text, sal_dtype real, bool reference,
+                            double tol)
+{
+    exec_case x;
+    sal_tensor want[OP_CASE_MAX] = {SAL_TENSOR_INIT}, got[OP_CASE_MAX] = {SAL_TENSOR_INIT};
+    exec_variant v = {op, text, AROUND_NOTHING, 0, 0, exec_opts(1, SAL_F32, reference)};
+    if (exec_open(&x, &v, real, AROUND_NOTHING) &&
+        sal_graph_evaluate(x.g, x.in, want, &x.err) == SAL_OK) {
+        exec_done.types++;
+        sal_status st = session_outputs(x.g, x.in, &v.opts, got, &x.err);
+        CHECK_MSG(st == SAL_OK || (st == SAL_ESHAPE && (op->flags & SAL_OP_DATA_SHAPE) != 0),
+                  "%s in %s: %s", x.what, sal_dtype_name(real), x.err.msg);
+        for (size_t i = 0; st == SAL_OK && i < x.g->n_outputs; i++) {
+            double d = session_distance(&got[i], &want[i]);
+            bool numbers = sal_dtype_is_float(want[i].dtype);
+            CHECK_MSG(got[i].dtype == want[i].dtype, "%s in %s: output %zu is %s", x.what,
+                      sal_dtype_name(real), i, sal_dtype_name(got[i].dtype));
+            CHECK_MSG(d <= (numbers ? tol : 0.0) || (exec_jumps(op) && real != SAL_F64),
+                      "%s in %s: output %zu differs by %.3g", x.what, sal_dtype_name(real), i, d);
+        }
+    }
+    session_free_all(want, OP_CASE_MAX);
+    session_free_all(got, OP_CASE_MAX);
+    exec_close(&x);
+}
+
+TEST(operators_in_other_types)
+{
+    for (size_t i = 0; i < sal_op_count(); i++) {
+        const sal_op_desc *op = sal_op_at(i);
+        for (const char *const *text = op->cases; !exec_skip(op) && *text != NULL; text++)
+            for (int reference = 0; reference < 2; reference++) {
+                exec_check_type(op, *text, SAL_F64, reference != 0, 1e-12);
+                exec_check_type(op, *text, SAL_F16, reference != 0, 4e-3);
+                exec_check_type(op, *text, SAL_BF16, reference != 0, 3e-2);
+            }
+    }
+}
+
 TEST(channels_and_broadcasts)
 {
     static const int64_t channels[] = {1, 3, 5, 8, 16, 17, 24, 40};
@@ -349,10 +391,10 @@ TEST(random_gradients)
 TEST(work_was_done)
 {
     printf("cases: %ld alone, %ld between convolutions, %ld with other channels, %ld in bfloat16, "
-           "%ld refused; "
+           "%ld of other types, %ld refused; "
            "graphs: %ld, %ld with gradients, %ld tried twice\n",
-           exec_done.bare, exec_done.wrapped, exec_done.channels, exec_done.bf16, exec_done.refused,
-           exec_done.graphs, exec_done.gradients, exec_done.retried);
+           exec_done.bare, exec_done.wrapped, exec_done.channels, exec_done.bf16, exec_done.types,
+           exec_done.refused, exec_done.graphs, exec_done.gradients, exec_done.retried);
     CHECK(exec_done.retried * 20 <= exec_done.graphs + exec_done.gradients + 20);
 }
 
@@ -361,6 +403,6 @@ int main(int argc, char **argv)
     return harness_main(argc, argv,
                         TESTS(T(operators_alone), T(operators_by_evaluator),
                               T(operators_between_convolutions), T(operators_in_bfloat16),
-                              T(channels_and_broadcasts), T(random_graphs), T(random_gradients),
-                              T(work_was_done)));
+                              T(operators_in_other_types), T(channels_and_broadcasts),
+                              T(random_graphs), T(random_gradients), T(work_was_done)));
 }
