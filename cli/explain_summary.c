@@ -24,9 +24,9 @@ static void summary_residual(const job_cell *c)
     if (c->e.residual == NULL)
         return;
     want = c->e.target[0] - (c->e.baseline_target == NULL ? 0.0 : c->e.baseline_target[0]);
-    printf("  residual  %.3g: the map sums to %.4g, T%s is %.4g (%.2g %% missed)\n",
+    printf("  residual  %.3g: the map sums to %.4g, %s is %.4g (%.2g %% missed)\n",
            c->e.residual[0], want + c->e.residual[0],
-           c->e.baseline_target == NULL ? "" : " - T(baseline)", want,
+           c->e.baseline_target == NULL ? "T(x)" : "T(x) - T(baseline)", want,
            want == 0.0 ? 0.0 : 100.0 * fabs(c->e.residual[0] / want));
 }
 

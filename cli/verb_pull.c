@@ -49,6 +49,7 @@ static bool pull_target(const cli_args *a, char *out, size_t n)
 {
     const char *given = cli_value(a, OPT_o);
     char folder[CLI_PATH];
+    int length;
 
     if (given != NULL) {
         (void)snprintf(out, n, "%s", given);
@@ -58,13 +59,13 @@ static bool pull_target(const cli_args *a, char *out, size_t n)
         (void)cli_fail_text("pull: no folder for models: set SALIENCE_HOME or HOME, or give -o FILE");
         return false;
     }
-    (void)snprintf(out, n, "%s/%s.onnx", folder, a->positional[0]);
-    return true;
+    length = snprintf(out, n, "%s/%s.onnx", folder, a->positional[0]);
+    return length > 0 && (size_t)length < n;
 }
 
 int verb_pull(const cli_args *a)
 {
-    char script[CLI_PATH], out[CLI_PATH], name[256];
+    char script[CLI_PATH], out[CLI_PATH + 512], name[256];
     char python[] = "python3";
     struct stat info;
     int status;

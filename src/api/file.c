@@ -19,38 +19,47 @@ static const uint32_t sha_k[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static uint32_t sha_turn(uint32_t x, int n)
-{
-    return (x >> n) | (x << (32 - n));
-}
+#define SHA_TURN(x, n) ((x) >> (n) | (x) << (32 - (n)))
+/* One round. The eight variables change their parts instead of their places. */
+#define SHA_ROUND(a, b, c, d, e, f, g, h, i)                                                       \
+    do {                                                                                           \
+        h += (SHA_TURN(e, 6) ^ SHA_TURN(e, 11) ^ SHA_TURN(e, 25)) + (g ^ (e & (f ^ g))) +          \
+             sha_k[i] + w[i];                                                                      \
+        d += h;                                                                                    \
+        h += (SHA_TURN(a, 2) ^ SHA_TURN(a, 13) ^ SHA_TURN(a, 22)) + ((a & b) | (c & (a | b)));     \
+    } while (0)
 
-static void sha_block(uint32_t h[8], const uint8_t *p)
+static void sha_block(uint32_t s[8], const uint8_t *p)
 {
-    uint32_t w[64], v[8];
+    uint32_t w[64], a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
 
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)p[i * 4] << 24 | (uint32_t)p[i * 4 + 1] << 16 |
                (uint32_t)p[i * 4 + 2] << 8 | (uint32_t)p[i * 4 + 3];
     for (int i = 16; i < 64; i++) {
-        uint32_t a = w[i - 15], b = w[i - 2];
+        uint32_t x = w[i - 15], y = w[i - 2];
 
-        w[i] = w[i - 16] + (sha_turn(a, 7) ^ sha_turn(a, 18) ^ (a >> 3)) + w[i - 7] +
-               (sha_turn(b, 17) ^ sha_turn(b, 19) ^ (b >> 10));
+        w[i] = w[i - 16] + (SHA_TURN(x, 7) ^ SHA_TURN(x, 18) ^ (x >> 3)) + w[i - 7] +
+               (SHA_TURN(y, 17) ^ SHA_TURN(y, 19) ^ (y >> 10));
     }
-    memcpy(v, h, sizeof(v));
-    for (int i = 0; i < 64; i++) {
-        uint32_t e = v[4], a = v[0];
-        uint32_t t1 = v[7] + (sha_turn(e, 6) ^ sha_turn(e, 11) ^ sha_turn(e, 25)) +
-                      ((e & v[5]) ^ (~e & v[6])) + sha_k[i] + w[i];
-        uint32_t t2 = (sha_turn(a, 2) ^ sha_turn(a, 13) ^ sha_turn(a, 22)) +
-                      ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-        memmove(v + 1, v, 7 * sizeof(v[0]));
-        v[4] += t1;
-        v[0] = t1 + t2;
+    for (int i = 0; i < 64; i += 8) {
+        SHA_ROUND(a, b, c, d, e, f, g, h, i);
+        SHA_ROUND(h, a, b, c, d, e, f, g, i + 1);
+        SHA_ROUND(g, h, a, b, c, d, e, f, i + 2);
+        SHA_ROUND(f, g, h, a, b, c, d, e, i + 3);
+        SHA_ROUND(e, f, g, h, a, b, c, d, i + 4);
+        SHA_ROUND(d, e, f, g, h, a, b, c, i + 5);
+        SHA_ROUND(c, d, e, f, g, h, a, b, i + 6);
+        SHA_ROUND(b, c, d, e, f, g, h, a, i + 7);
     }
-    for (int i = 0; i < 8; i++)
-        h[i] += v[i];
+    s[0] += a;
+    s[1] += b;
+    s[2] += c;
+    s[3] += d;
+    s[4] += e;
+    s[5] += f;
+    s[6] += g;
+    s[7] += h;
 }
 
 void sal_sha256(const void *data, size_t bytes, char hex[65])

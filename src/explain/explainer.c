@@ -306,9 +306,8 @@ sal_status sal_explainer_logits(sal_explainer *e, const sal_tensor *inputs, sal_
     sal_status st = SAL_OK;
 
     SAL_TRY(explainer_samples(e, inputs, &n, err));
-    /* Behind the layer of a CAM little is left to differentiate: running that costs less than
-     * planning the forward pass a second time. */
-    if (e->x.method->info.kind == SAL_METHOD_CAM)
+    /* Running a method of one pass costs less than planning the forward pass a second time. */
+    if (e->x.method->run == NULL)
         return explainer_logits_of_method(e, inputs, n, out, err);
     SAL_TRY(explainer_forward(e, &x, err));
     SAL_TRY(explainer_session(e, x, n, 0, &s, err));
