@@ -53,7 +53,13 @@ TEST(imagenet)
     check_find(l, " Golden Retriever ", SAL_LABEL_EXACT, 1, 207);
     check_find(l, "carassius auratus", SAL_LABEL_EXACT, 1, 1);
     check_find(l, "crane", SAL_LABEL_EXACT, 2, 134);
-    check_find(l, "retriever", SAL_LABEL_WORDS, 5, 205);
+    /* counts of WordNet 3.0's tree: 118 breeds (151..268), 13 felines, 59 birds */
+    check_find(l, "dog", SAL_LABEL_KIND, 118, 151);
+    check_find(l, "n02084071", SAL_LABEL_KIND, 118, 151);
+    check_find(l, "Domestic Cat", SAL_LABEL_KIND, 5, 281);
+    check_find(l, "bird", SAL_LABEL_KIND, 59, 7);
+    check_find(l, "retriever", SAL_LABEL_KIND, 5, 205);
+    check_find(l, "mountain", SAL_LABEL_WORDS, 6, 238);
     check_find(l, "dalmat", SAL_LABEL_PART, 1, 251);
     check_none(l, "1000", "outside 0..999");
     check_none(l, "tabbi", "did you mean 'tabby'");

@@ -12,6 +12,7 @@ typedef struct labels_row {
     const char *text; /* all synonyms; NULL for an index without a row */
     const char *first;
     const char *wnid;
+    const char *kinds; /* what the class is a kind of, as synonyms are listed; NULL when not given */
 } labels_row;
 
 struct sal_labels {
@@ -67,30 +68,32 @@ static bool labels_equal(labels_piece s, const char *text)
 }
 
 static sal_status labels_put(sal_labels *l, size_t index, labels_piece wnid, labels_piece text,
-                             sal_error *err)
+                             labels_piece kinds, sal_error *err)
 {
     text = labels_trim(text);
     sal_status st = sal_grow(&l->rows, index + 1, &l->cap, sizeof *l->rows, err);
     if (st != SAL_OK)
         return st;
     while (l->n <= index)
-        l->rows[l->n++] = (labels_row){NULL, NULL, NULL};
+        l->rows[l->n++] = (labels_row){NULL, NULL, NULL, NULL};
     labels_row *row = &l->rows[index];
     const char *comma = text.n > 0 ? memchr(text.p, ',', text.n) : NULL;
     row->text = sal_arena_strndup(&l->arena, text.n > 0 ? text.p : "", text.n);
     row->first = sal_arena_strndup(&l->arena, text.n > 0 ? text.p : "",
                                    comma == NULL ? text.n : (size_t)(comma - text.p));
     row->wnid = wnid.n > 0 ? sal_arena_strndup(&l->arena, wnid.p, wnid.n) : NULL;
-    return row->text == NULL || row->first == NULL || (wnid.n > 0 && row->wnid == NULL)
+    row->kinds = kinds.n > 0 ? sal_arena_strndup(&l->arena, kinds.p, kinds.n) : NULL;
+    return row->text == NULL || row->first == NULL || (wnid.n > 0 && row->wnid == NULL) ||
+                   (kinds.n > 0 && row->kinds == NULL)
                ? sal_fail_nomem(err)
                : SAL_OK;
 }
 
-/* Fields of a line between tabs; returns how many, at most 3 (the last takes the rest). */
-static int labels_fields(labels_piece line, labels_piece f[3])
+/* Fields of a line between tabs; returns how many, at most 4 (the last takes the rest). */
+static int labels_fields(labels_piece line, labels_piece f[4])
 {
     int n = 0;
-    while (n < 2) {
+    while (n < 3) {
         const char *tab = line.n > 0 ? memchr(line.p, '\t', line.n) : NULL;
         if (tab == NULL)
             break;
@@ -102,26 +105,27 @@ static int labels_fields(labels_piece line, labels_piece f[3])
     return n;
 }
 
-/* One row of a table: index, WordNet id (may be missing), labels. */
+/* One row of a table: index, WordNet id (may be missing), labels, kinds (may be missing). */
 static sal_status labels_table_row(sal_labels *l, labels_piece line, size_t offset,
                                    const char *name, sal_error *err)
 {
-    labels_piece f[3], none = {"", 0};
+    labels_piece f[4], none = {"", 0};
     int64_t index;
     int n = labels_fields(line, f);
     if (n < 2 || !labels_number(f[0], &index) || index >= LABELS_MAX)
         return sal_fail_at(err, SAL_EFORMAT, offset,
                            "%s: byte %zu: expected an index below %d, a tab and a label", name,
                            offset, LABELS_MAX);
-    bool has_wnid = n == 3 && labels_is_wnid(f[1]);
-    if (n == 3 && !has_wnid && f[1].n > 0)
+    bool has_wnid = n >= 3 && labels_is_wnid(f[1]);
+    if (n >= 3 && !has_wnid && f[1].n > 0)
         return sal_fail_at(err, SAL_EFORMAT, offset,
                            "%s: byte %zu: '%.*s' is no WordNet id such as n02099601", name, offset,
                            (int)SAL_MIN(f[1].n, 40), f[1].p);
     if ((size_t)index < l->n && l->rows[index].text != NULL)
         return sal_fail_at(err, SAL_EFORMAT, offset, "%s: byte %zu: the index %d occurs twice",
                            name, offset, (int)index);
-    return labels_put(l, (size_t)index, has_wnid ? f[1] : none, f[n - 1], err);
+    return labels_put(l, (size_t)index, has_wnid ? f[1] : none, n >= 3 ? f[2] : f[1],
+                      n == 4 ? f[3] : none, err);
 }
 
 static sal_status labels_plain_row(sal_labels *l, labels_piece line, size_t offset,
@@ -132,8 +136,8 @@ static sal_status labels_plain_row(sal_labels *l, labels_piece line, size_t offs
         return sal_fail_at(err, SAL_EFORMAT, offset, "%s: byte %zu: more than %d labels", name,
                            offset, LABELS_MAX);
     if (line.n > 10 && line.p[9] == ' ' && labels_is_wnid(head))
-        return labels_put(l, l->n, head, (labels_piece){line.p + 10, line.n - 10}, err);
-    return labels_put(l, l->n, none, line, err);
+        return labels_put(l, l->n, head, (labels_piece){line.p + 10, line.n - 10}, none, err);
+    return labels_put(l, l->n, none, line, none, err);
 }
 
 static sal_status labels_parse(sal_labels *l, const char *p, size_t n, const char *name,
@@ -149,7 +153,7 @@ static sal_status labels_parse(sal_labels *l, const char *p, size_t n, const cha
     while (at < n) {
         const char *end = memchr(p + at, '\n', n - at);
         size_t len = end == NULL ? n - at : (size_t)(end - (p + at));
-        labels_piece line = labels_trim((labels_piece){p + at, len}), f[3];
+        labels_piece line = labels_trim((labels_piece){p + at, len}), f[4];
         sal_status st = SAL_OK;
         if (len > LABELS_TEXT_MAX)
             return sal_fail_at(err, SAL_EFORMAT, at, "%s: byte %zu: a line is longer than %d bytes",
@@ -252,7 +256,7 @@ static bool labels_same(const char *a, const char *b, size_t n)
 }
 
 /* Does `text` (n bytes) occur in the row: as a whole synonym, as whole words, as any part? */
-static bool labels_matches(const char *row, const char *text, size_t n, sal_label_match how)
+static bool labels_occurs(const char *row, const char *text, size_t n, sal_label_match how)
 {
     size_t len = strlen(row);
     for (size_t i = 0; i + n <= len; i++) {
@@ -260,12 +264,20 @@ static bool labels_matches(const char *row, const char *text, size_t n, sal_labe
             continue;
         char before = i == 0 ? ',' : row[i - 1], after = row[i + n];
         bool start = before == ',' || (before == ' ' && i >= 2 && row[i - 2] == ',');
-        if (how == SAL_LABEL_EXACT
+        if (how == SAL_LABEL_EXACT || how == SAL_LABEL_KIND
                 ? start && (after == ',' || after == '\0')
                 : how == SAL_LABEL_PART || (!labels_word(before) && !labels_word(after)))
             return true;
     }
     return false;
+}
+
+static bool labels_matches(const labels_row *row, const char *text, size_t n, sal_label_match how)
+{
+    const char *where = how == SAL_LABEL_KIND ? row->kinds : row->text;
+    if (how == SAL_LABEL_WNID)
+        return row->wnid != NULL && strcmp(row->wnid, text) == 0;
+    return where != NULL && labels_occurs(where, text, n, how);
 }
 
 static sal_status labels_collect(const sal_labels *l, const char *text, size_t n,
@@ -275,11 +287,7 @@ static sal_status labels_collect(const sal_labels *l, const char *text, size_t n
     sal_status st = SAL_OK;
     *count = 0;
     for (size_t i = 0; st == SAL_OK && i < l->n; i++) {
-        const labels_row *row = &l->rows[i];
-        bool hit = how == SAL_LABEL_WNID
-                       ? row->wnid != NULL && strcmp(row->wnid, text) == 0
-                       : row->text != NULL && labels_matches(row->text, text, n, how);
-        if (!hit)
+        if (!labels_matches(&l->rows[i], text, n, how))
             continue;
         st = sal_grow(out, *count + 1, &cap, sizeof **out, err);
         if (st == SAL_OK)
@@ -341,8 +349,8 @@ static sal_status labels_none(const sal_labels *l, const char *text, sal_error *
 sal_status sal_labels_find(const sal_labels *l, const char *text, int32_t **out, size_t *n,
                            sal_label_match *how, sal_error *err)
 {
-    static const sal_label_match order[] = {SAL_LABEL_WNID, SAL_LABEL_EXACT, SAL_LABEL_WORDS,
-                                            SAL_LABEL_PART};
+    static const sal_label_match order[] = {SAL_LABEL_WNID, SAL_LABEL_EXACT, SAL_LABEL_KIND,
+                                            SAL_LABEL_WORDS, SAL_LABEL_PART};
     labels_piece s = labels_trim((labels_piece){text, strlen(text)});
     char word[256];
     int32_t *list = NULL;
