@@ -38,7 +38,8 @@ static int lrp_needed(const sal_vjp *v, int first, int last)
     return n;
 }
 
-/* G |z| / (degree (|z| + eps)) */
+/* G |z| / (degree (|z| + eps)). An epsilon far below the rounding of a sum would only tell sums
+ * that happen to cancel exactly from those that miss by one bit: it is left out. */
 static sal_vid lrp_damped(const sal_vjp *v, const sal_rules *rules, int out, int degree)
 {
     sal_builder *b = v->b;
@@ -46,7 +47,9 @@ static sal_vid lrp_damped(const sal_vjp *v, const sal_rules *rules, int out, int
 
     if (degree > 1)
         g = sal_b2(b, "Mul", g, sal_b_like(b, g, 1.0 / degree));
-    if (rules->epsilon <= 0.0)
+    sal_dtype dtype = v->b->st == SAL_OK ? sal_val(b->g, v->node->out[out])->dtype : SAL_F64;
+    double least = dtype == SAL_F64 ? 1e-15 : (dtype == SAL_F32 ? 1e-7 : 1e-3);
+    if (rules->epsilon < least)
         return g;
     size = sal_b1(b, "Abs", v->node->out[out]);
     return sal_b2(

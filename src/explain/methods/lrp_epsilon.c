@@ -10,7 +10,7 @@ static sal_status lrp_epsilon_build(sal_method_build *m)
 
 static const sal_param_info lrp_epsilon_params[] = {
     {"epsilon", SAL_PARAM_FLOAT, 1e-9, 0.0, 1e6,
-     "stabiliser added to each layer's output; absorbs relevance"},
+     "stabiliser of each layer's output, absorbs relevance; none below 1e-7"},
 };
 
 const sal_method_desc sal_method_lrp_epsilon = {
