@@ -186,7 +186,8 @@ static sal_status session_bind(sal_session *s, const sal_tensor *inputs, sal_err
         size_t shift = 0;
         const sal_pvalue *x = session_root(&s->plan, (sal_pid)i, &shift);
         if (x->input >= 0)
-            s->ptr[i] = (uint8_t *)inputs[x->input].data + shift;
+            s->ptr[i] = inputs[x->input].data != NULL ? (uint8_t *)inputs[x->input].data + shift
+                                                      : s->scratch; /* no elements; memcpy() wants a pointer */
     }
     for (size_t i = 0; i < g->n_outputs; i++)
         s->outputs[i].data = s->ptr[s->plan.output_form[i]];
