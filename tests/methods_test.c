@@ -216,7 +216,7 @@ static double ig_residual(const sal_graph *g, double steps, int batch)
     sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
     sal_param p = {"steps", steps};
     sal_explanation x;
-    double r = INFINITY;
+    double r = (double)INFINITY;
 
     opts.method = "integrated-gradients";
     opts.params = &p;

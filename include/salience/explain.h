@@ -166,7 +166,7 @@ SAL_API void sal_explain_plan_free(sal_explain_plan *p);
 
 /* What the method is applied to. The strings are borrowed from the plan. */
 typedef struct sal_explain_target {
-    size_t input;           /* index among the model's inputs */
+    size_t input; /* index among the model's inputs */
     const char *input_name, *output_name;
     const char *logits_name; /* the value that is differentiated: what a final softmax reads */
     int64_t classes;         /* elements of a sample of it */

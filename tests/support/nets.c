@@ -252,7 +252,7 @@ double nets_rel(const sal_tensor *a, const sal_tensor *b)
     double worst = 0, scale = 0;
 
     if (n != sal_tensor_count(b))
-        return INFINITY;
+        return (double)INFINITY;
     for (int64_t i = 0; i < n; i++) {
         double d = fabs(sal_tensor_get(a, i) - sal_tensor_get(b, i));
 
