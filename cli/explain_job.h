@@ -73,7 +73,12 @@ void job_questions_free(explain_job *j);
 bool job_map(const explain_job *j, job_cell *c);
 /* "upper left, around (120, 80) of the picture; 93 % of the map on the left half" */
 const char *job_where(const explain_job *j, const job_cell *c, char *buf, size_t n);
-/* Probability of every class of sample 0 (softmax of the logits); NULL when out of memory. */
+/* The output asked about is a list of classes, not a picture or a sequence. */
+bool job_is_classes(const explain_job *j);
+/* Element k of such an output as its indices: "1,12,40". */
+const char *job_element(const explain_job *j, size_t k, char *buf, size_t n);
+/* Probability of every class of sample 0 (softmax of the logits); the logits themselves when
+ * they are none of classes. NULL when out of memory. */
 double *job_probabilities(const explain_job *j);
 /* The k most likely classes; returns how many. */
 size_t job_top(const explain_job *j, const double *p, size_t k, size_t *out);

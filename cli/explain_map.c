@@ -100,6 +100,31 @@ const char *job_where(const explain_job *j, const job_cell *c, char *buf, size_t
 
 /* ---- classes ---- */
 
+bool job_is_classes(const explain_job *j)
+{
+    int axes = 0;
+
+    for (int i = j->target.batched ? 1 : 0; i < j->logits.rank; i++)
+        axes += j->logits.dims[i] > 1;
+    return axes <= 1 && j->target.classes > 1;
+}
+
+const char *job_element(const explain_job *j, size_t k, char *buf, size_t n)
+{
+    int first = j->target.batched ? 1 : 0;
+    size_t at = 0, below = 1;
+
+    for (int i = first + 1; i < j->logits.rank; i++)
+        below *= (size_t)j->logits.dims[i];
+    buf[0] = '\0';
+    for (int i = first; i < j->logits.rank && at < n && below > 0; i++) {
+        at += (size_t)snprintf(buf + at, n - at, "%s%zu", i > first ? "," : "", k / below);
+        k %= below;
+        below /= i + 1 < j->logits.rank ? (size_t)j->logits.dims[i + 1] : 1;
+    }
+    return buf;
+}
+
 double *job_probabilities(const explain_job *j)
 {
     size_t n = (size_t)(j->target.classes > 0 ? j->target.classes : 0);
@@ -116,7 +141,7 @@ double *job_probabilities(const explain_job *j)
         already = already && p[i] >= 0.0 && p[i] <= 1.0;
         sum += p[i];
     }
-    if (already && fabs(sum - 1.0) < 1e-3)
+    if ((already && fabs(sum - 1.0) < 1e-3) || !job_is_classes(j))
         return p;
     sum = 0.0;
     for (size_t i = 0; i < n; i++) {

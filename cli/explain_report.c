@@ -73,9 +73,18 @@ static void report_top(const explain_job *j, cli_text *t)
     double *p = job_probabilities(j);
     size_t top[5], n = p == NULL ? 0 : job_top(j, p, 5, top);
 
-    cli_text_printf(t, "<h2>What the model sees</h2>\n<table><tr><th>probability</th>"
-                       "<th>class</th><th>label</th></tr>\n");
+    cli_text_printf(t, "<h2>What the model sees</h2>\n<table><tr><th>%s</th>"
+                       "<th>%s</th><th>label</th></tr>\n",
+                    job_is_classes(j) ? "probability" : "value",
+                    job_is_classes(j) ? "class" : "element");
     for (size_t i = 0; i < n; i++) {
+        char element[128];
+
+        if (!job_is_classes(j)) {
+            cli_text_printf(t, "<tr><td>%.4g</td><td>%s</td><td></td></tr>\n", p[top[i]],
+                            job_element(j, top[i], element, sizeof(element)));
+            continue;
+        }
         cli_text_printf(t, "<tr><td>%.1f&nbsp;%%</td><td>%zu</td>", 100.0 * p[top[i]], top[i]);
         report_element(t, "td", job_class(j, top[i]));
         cli_text_printf(t, "</tr>\n");

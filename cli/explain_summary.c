@@ -10,7 +10,12 @@ static void summary_top(const explain_job *j)
 
     for (size_t i = 0; i < n; i++) {
         const char *wnid = j->labels == NULL ? NULL : sal_labels_wnid(j->labels, top[i]);
+        char element[128];
 
+        if (!job_is_classes(j)) {
+            printf("  %10.4g at [%s]\n", p[top[i]], job_element(j, top[i], element, sizeof(element)));
+            continue;
+        }
         printf("  %5.1f %%  %4zu  %s%s%s\n", 100.0 * p[top[i]], top[i], job_class(j, top[i]),
                wnid == NULL ? "" : "  ", wnid == NULL ? "" : wnid);
     }

@@ -185,7 +185,13 @@ static void write_top(const explain_job *j, cli_text *t)
         json_open(t, NULL, '{');
         json_int(t, "index", (int64_t)top[i]);
         json_string(t, "label", label[0] == '\0' ? NULL : label);
-        json_number(t, "probability", p[top[i]]);
+        if (job_is_classes(j)) {
+            json_number(t, "probability", p[top[i]]);
+        } else {
+            char element[128];
+
+            json_string(t, "element", job_element(j, top[i], element, sizeof(element)));
+        }
         json_number(t, "logit", sal_tensor_get(&j->logits, (int64_t)top[i]));
         json_close(t, '}');
     }

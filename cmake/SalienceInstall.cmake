@@ -34,18 +34,20 @@ if(TARGET salience_program)
     install(TARGETS salience_program DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-# The program prints its manual and its completions from the tables it parses with (cli/manual.c).
-if(TARGET salience_program AND EXISTS ${PROJECT_SOURCE_DIR}/cli/manual.c AND NOT CMAKE_CROSSCOMPILING
-        AND NOT SALIENCE_SANITIZE)
+# The program prints its manual and its completions from the tables it parses with.
+if(TARGET salience_program AND NOT CMAKE_CROSSCOMPILING AND NOT SALIENCE_SANITIZE AND NOT SALIENCE_FUZZ)
     set(made ${PROJECT_BINARY_DIR}/manual)
     file(MAKE_DIRECTORY ${made})
     add_custom_command(
-        OUTPUT ${made}/salience.1 ${made}/salience.bash
+        OUTPUT ${made}/salience.1 ${made}/salience ${made}/_salience ${made}/salience.fish
         COMMAND salience_program --man > ${made}/salience.1
-        COMMAND salience_program --completion bash > ${made}/salience.bash
-        DEPENDS salience_program VERBATIM COMMENT "Printing the manual and the completion")
-    add_custom_target(salience_manual ALL DEPENDS ${made}/salience.1 ${made}/salience.bash)
+        COMMAND salience_program --completion bash > ${made}/salience
+        COMMAND salience_program --completion zsh > ${made}/_salience
+        COMMAND salience_program --completion fish > ${made}/salience.fish
+        DEPENDS salience_program VERBATIM COMMENT "Printing the manual and the completions")
+    add_custom_target(salience_manual ALL DEPENDS ${made}/salience.1)
     install(FILES ${made}/salience.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-    install(FILES ${made}/salience.bash RENAME salience
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+    install(FILES ${made}/salience DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+    install(FILES ${made}/_salience DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    install(FILES ${made}/salience.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()

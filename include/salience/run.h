@@ -35,6 +35,9 @@ typedef struct sal_runner_opts {
     bool reference;      /* every node by its slow evaluator, for comparison */
 } sal_runner_opts;
 
+/* How many threads 0 stands for. */
+SAL_API int sal_threads(void);
+
 #define SAL_RUNNER_OPTS_INIT                                                                       \
     {                                                                                              \
         (uint32_t)sizeof(sal_runner_opts), NULL, 0, NULL, NULL, 0, NULL, 0, SAL_F32, false         \

@@ -6,6 +6,8 @@
 #include "ops/builder.h"
 #include "ops/core/evaluate.h"
 
+#include <omp.h>
+
 #define RUNNER_PLANS 4
 
 typedef struct runner_plan {
@@ -316,6 +318,11 @@ sal_status sal_runner_run(sal_runner *r, const sal_tensor *inputs, const sal_ten
                           sal_error *err)
 {
     return sal_runner_profile(r, inputs, seed, NULL, err);
+}
+
+int sal_threads(void)
+{
+    return omp_get_max_threads();
 }
 
 size_t sal_runner_output_count(const sal_runner *r)

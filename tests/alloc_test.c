@@ -1,0 +1,223 @@
+/* Every public call survives an allocation that fails, whichever it is: a clean error, nothing
+ * leaked, and the same call works afterwards. */
+#include "base/base.h"
+#include "harness.h"
+
+#include <salience/salience.h>
+#include <stdio.h>
+
+#define MODEL SAL_SOURCE_DIR "/tests/golden/methods/model.onnx"
+#define INPUT SAL_SOURCE_DIR "/tests/golden/methods/input.npy"
+
+typedef struct alloc_fixture {
+    sal_model *model;
+    sal_tensor input;
+} alloc_fixture;
+
+static alloc_fixture fixture;
+
+/* One thing to try: releases all it made, whether it failed or not. */
+typedef sal_status (*alloc_job)(sal_error *err);
+
+/* Fail every step-th allocation in turn, alone and with all that follow it, until the job gets
+ * through. Returns how many allocations the job makes. */
+static long alloc_sweep(const char *name, alloc_job job, long step)
+{
+    long live = sal_test_live(), n = 0, bad = 0;
+
+    for (bool through = false; !through && bad < 5; n += step) {
+        through = true;
+        for (int sticky = 0; sticky < 2; sticky++) {
+            sal_error err = {SAL_OK, 0, ""};
+
+            sal_test_fail_after(n, sticky != 0);
+            sal_status st = job(&err);
+            sal_test_fail_after(-1, false);
+            bool clean = sal_test_live() == live && (st == SAL_OK || st == SAL_ENOMEM) &&
+                         (st == SAL_OK || err.msg[0] != '\0');
+            CHECK_MSG(clean, "%s, allocation %ld%s: status %d, %ld not freed: %s", name, n,
+                      sticky != 0 ? " and all after it" : "", (int)st, sal_test_live() - live,
+                      err.msg);
+            bad += !clean;
+            live = sal_test_live();
+            /* A lone failure may be got over (a cache less); with all that follow it may not. */
+            through = through && st == SAL_OK;
+        }
+    }
+    printf("%s: %ld allocations\n", name, n);
+    return n;
+}
+
+/* ---- jobs ---- */
+
+static sal_status job_open(sal_error *err)
+{
+    sal_model *m = NULL;
+    sal_status st = sal_model_open(&m, MODEL, err);
+
+    CHECK((st == SAL_OK) == (m != NULL));
+    sal_model_free(m);
+    return st;
+}
+
+static sal_status job_look(sal_error *err)
+{
+    sal_model_stats stats;
+    sal_model_op *ops = NULL;
+    char *text = NULL, *dot = NULL;
+    size_t n;
+    sal_status st = sal_model_get_stats(fixture.model, NULL, &stats, err);
+
+    if (st == SAL_OK)
+        st = sal_model_ops(fixture.model, &ops, &n, err);
+    if (st == SAL_OK)
+        st = sal_model_text(fixture.model, SAL_VIEW_TEXT, &text, err);
+    if (st == SAL_OK)
+        st = sal_model_text(fixture.model, SAL_VIEW_DOT, &dot, err);
+    sal_text_free(ops);
+    sal_text_free(text);
+    sal_text_free(dot);
+    return st;
+}
+
+static sal_status alloc_runner(const sal_runner_opts *o, sal_error *err)
+{
+    sal_runner *r = NULL;
+    char *text = NULL;
+    sal_status st = sal_runner_new(&r, fixture.model, o, err);
+
+    CHECK((st == SAL_OK) == (r != NULL));
+    if (st == SAL_OK)
+        st = sal_runner_run(r, &fixture.input, NULL, err);
+    if (st == SAL_OK)
+        st = sal_runner_describe(r, &text, err);
+    if (st == SAL_OK)
+        CHECK(sal_runner_output(r, 0) != NULL);
+    sal_text_free(text);
+    sal_runner_free(r);
+    return st;
+}
+
+static sal_status job_run(sal_error *err)
+{
+    sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+
+    o.threads = 1;
+    return alloc_runner(&o, err);
+}
+
+static sal_status job_differentiate(sal_error *err)
+{
+    sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+    sal_value_info in, out;
+
+    CHECK(sal_model_input(fixture.model, 0, &in) && sal_model_output(fixture.model, 0, &out));
+    o.threads = 1;
+    o.of = out.name;
+    o.wrt = &in.name;
+    o.n_wrt = 1;
+    return alloc_runner(&o, err);
+}
+
+static sal_status alloc_explain(const char *method, sal_error *err)
+{
+    static const char *const why[] = {"1"}, *const foil[] = {"top2"};
+    sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
+    sal_question q = {why, 1, foil, 1};
+    sal_explanation e;
+    sal_asked asked;
+    const sal_param steps = {"steps", 3}, masks = {"masks", 3};
+
+    o.method = method;
+    o.threads = 1;
+    o.params = strcmp(method, "rise") == 0 ? &masks : &steps;
+    o.n_params = strcmp(method, "rise") == 0 || strcmp(method, "integrated-gradients") == 0;
+    sal_status st = sal_explain(&e, fixture.model, &fixture.input, &q, NULL, &o, &asked, err);
+    CHECK((st == SAL_OK) == (e.map.data != NULL));
+    sal_explanation_free(&e);
+    sal_asked_free(&asked);
+    return st;
+}
+
+static sal_status job_grad_cam(sal_error *err)
+{
+    return alloc_explain("grad-cam", err);
+}
+
+static sal_status job_integrated_gradients(sal_error *err)
+{
+    return alloc_explain("integrated-gradients", err);
+}
+
+static sal_status job_lrp(sal_error *err)
+{
+    return alloc_explain("lrp-epsilon", err);
+}
+
+static sal_status job_rise(sal_error *err)
+{
+    return alloc_explain("rise", err);
+}
+
+static sal_status job_export(sal_error *err)
+{
+    sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
+    char *info = NULL;
+
+    o.method = "grad-cam";
+    sal_status st = sal_explain_export(fixture.model, &o, SAL_TEST_TMP "/alloc.onnx", &info, err);
+    sal_text_free(info);
+    return st;
+}
+
+static bool alloc_begin(void)
+{
+    sal_error err;
+
+    sal_test_fail_after(-1, false);
+    CHECK(sal_model_open(&fixture.model, MODEL, &err) == SAL_OK);
+    CHECK(sal_npy_read(&fixture.input, INPUT, &err) == SAL_OK);
+    return fixture.model != NULL && fixture.input.data != NULL;
+}
+
+static void alloc_end(void)
+{
+    sal_model_free(fixture.model);
+    sal_tensor_free(&fixture.input);
+    fixture.model = NULL;
+    CHECK_EQ(sal_test_live(), 0);
+}
+
+/* SAL_TEST_ALLOC_STEP=1 tries every single allocation of the large jobs too. */
+static long alloc_step(long usual)
+{
+    const char *text = getenv("SAL_TEST_ALLOC_STEP");
+    long step = text == NULL ? 0 : atol(text);
+
+    return step > 0 ? step : usual;
+}
+
+#define SWEEP(id, step)                                                                            \
+    TEST(id)                                                                                       \
+    {                                                                                              \
+        if (alloc_begin())                                                                         \
+            CHECK(alloc_sweep(#id, job_##id, alloc_step(step)) > 1);                               \
+        alloc_end();                                                                               \
+    }
+
+SWEEP(open, 1)
+SWEEP(look, 1)
+SWEEP(run, 1)
+SWEEP(differentiate, 1)
+SWEEP(grad_cam, 1)
+SWEEP(integrated_gradients, 1)
+SWEEP(lrp, 1)
+SWEEP(rise, 1)
+SWEEP(export, 1)
+
+int main(int argc, char **argv)
+{
+    return harness_main(argc, argv,
+                        TESTS(T(open), T(look), T(run), T(differentiate), T(grad_cam),
+                              T(integrated_gradients), T(lrp), T(rise), T(export)));
+}
