@@ -189,6 +189,7 @@ TEST(geometry_follows_torchvision)
         p.resize = SAL_RESIZE_SHORT;
         p.resize_height = 256;
         p.crop_height = p.crop_width = rows[i].crop;
+        p.crop_floor = false;
         double scale = SAL_MIN(rows[i].height, rows[i].width) / 256.0;
         CHECK_OK(sal_preprocess_rect(&p, rows[i].height, rows[i].width, &r, &err));
         CHECK_NEAR(r.y / scale, rows[i].top, 0.5);

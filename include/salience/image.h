@@ -112,8 +112,8 @@ typedef struct sal_preprocess {
     int32_t resize_height, resize_width;
     sal_filter filter;
     int32_t crop_height, crop_width;
-    bool crop_floor; /* odd remainder: floor (Hugging Face) instead of round half to even
-                        (torchvision) */
+    bool crop_floor; /* odd remainder: floor (Pillow scripts, Hugging Face; the default), else round
+                        half to even (torchvision, timm) */
     bool nhwc;       /* channels last */
     bool bgr;        /* channel order of the tensor */
     float rescale;   /* 1/255 unless the file says otherwise */
@@ -122,7 +122,7 @@ typedef struct sal_preprocess {
 
 #define SAL_PREPROCESS_INIT                                                                        \
     {                                                                                              \
-        (uint32_t)sizeof(sal_preprocess), SAL_RESIZE_NONE, 0, 0, SAL_FILTER_BILINEAR, 0, 0, false, \
+        (uint32_t)sizeof(sal_preprocess), SAL_RESIZE_NONE, 0, 0, SAL_FILTER_BILINEAR, 0, 0, true,  \
             false, false, 1.0F / 255.0F, {0.0F, 0.0F, 0.0F},                                       \
         {                                                                                          \
             1.0F, 1.0F, 1.0F                                                                       \

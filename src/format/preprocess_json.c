@@ -207,6 +207,7 @@ static sal_status pjson_timm(sal_preprocess *p, const json_t *root, sal_error *e
     }
     if (!(keep > 0.1 && keep <= 1.0))
         return pjson_bad(err, "crop_pct", "a number up to 1");
+    p->crop_floor = false;
     bool squash = pjson_is(root, "crop_mode", "squash") || p->crop_height != p->crop_width;
     if (pjson_is(root, "crop_mode", "border")) {
         return sal_fail(err, SAL_EUNSUPPORTED,
