@@ -83,10 +83,14 @@ sal_status sal_lower_pool(sal_plan *p, const sal_node *n, const sal_group *gr, b
         SAL_TRY(sal_plan_new(p, n->out[0], layout, sal_plan_act(p), &to, err));
         sal_prim_arg args[] = { { DNNL_ARG_SRC, from, x, false }, { DNNL_ARG_DST, to, y, true } };
         dnnl_primitive_desc_t taken = pd;
+        pd = NULL;
         SAL_TRY(sal_dnnl_step(p, "pool", n, taken, 2, args, NULL, err));
         *done = true;
+        break;
     }
 done:
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
     if (attr != NULL)
         dnnl_primitive_attr_destroy(attr);
     if (x != NULL)
@@ -126,9 +130,13 @@ sal_status sal_lower_average_pool_grad(sal_plan *p, const sal_node *n, const sal
     SAL_TRY(sal_plan_get(p, n->in[0], layout, sal_plan_act(p), &from, err));
     SAL_TRY(sal_plan_new(p, n->out[0], layout, sal_plan_act(p), &to, err));
     sal_prim_arg args[] = { { DNNL_ARG_DIFF_DST, from, dy, false }, { DNNL_ARG_DIFF_SRC, to, dx, true } };
-    SAL_TRY(sal_dnnl_step(p, "pool-backward", n, pd, 2, args, NULL, err));
+    dnnl_primitive_desc_t taken = pd;
+    pd = NULL;
+    SAL_TRY(sal_dnnl_step(p, "pool-backward", n, taken, 2, args, NULL, err));
     *done = true;
 done:
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
     if (hint != NULL)
         dnnl_primitive_desc_destroy(hint);
     if (attr != NULL)
