@@ -225,7 +225,7 @@ static void exec_every_case(exec_around around, sal_session_opts opts, long *cou
 static sal_session_opts exec_opts(int threads, sal_dtype precision, bool reference)
 {
     sal_session_opts o = SAL_SESSION_OPTS_INIT;
-    o.threads = threads;
+    o.threads = session_threads(threads);
     o.precision = precision;
     o.reference = reference;
     return o;

@@ -7,13 +7,14 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { POOL_MAX = 96, MAX_ELEMENTS = 5000, MAX_WORK = 1500000 };
+enum { POOL_MAX = 96 };
 
 typedef struct maker {
     sal_builder b;
     random_graph *r;
     sal_rng rng, data;
     sal_dtype real;
+    int64_t max_elements, max_work, max_length;
     sal_vid pool[POOL_MAX];
     int n_pool;
     uint64_t constants;
@@ -45,7 +46,7 @@ static const sal_value *maker_val(const maker *m, sal_vid v)
 static void maker_add(maker *m, sal_vid v)
 {
     if (m->b.st == SAL_OK && v != SAL_NONE && m->n_pool < POOL_MAX &&
-        sal_value_count(maker_val(m, v)) <= MAX_ELEMENTS)
+        sal_value_count(maker_val(m, v)) <= m->max_elements)
         m->pool[m->n_pool++] = v;
 }
 
@@ -98,8 +99,8 @@ static sal_vid maker_source(maker *m, int rank, const int64_t *dims, double lo, 
 
 static void maker_first_input(maker *m)
 {
-    int64_t d[5] = {maker_int(m, 1, 3), maker_channel(m), maker_int(m, 1, 8), maker_int(m, 1, 8),
-                    3};
+    int64_t d[5] = {maker_int(m, 1, 3), maker_channel(m), maker_int(m, 1, m->max_length),
+                    maker_int(m, 1, m->max_length), 3};
     int kind = (int)maker_int(m, 0, 9), rank = kind < 6 ? 4 : kind == 6 ? 5 : kind < 9 ? 3 : 2;
     if (rank == 5)
         d[2] = d[3] = 3;
@@ -154,7 +155,7 @@ static sal_vid maker_conv(maker *m, sal_vid v, bool transposed)
     } else if (in % 2 == 0 && out % 2 == 0 && maker_chance(m, 3)) {
         group = 2;
     }
-    if (sal_value_count(x) * (transposed ? 1 : 1) / in * out * in / group * w.taps > MAX_WORK)
+    if (sal_value_count(x) / group * out * w.taps > m->max_work)
         return SAL_NONE;
     if (transposed)
         for (int i = 0; i < w.n; i++) {
@@ -428,7 +429,7 @@ static sal_vid maker_matmul(maker *m, sal_vid v)
 {
     const sal_value *x = maker_val(m, v);
     sal_builder *b = &m->b;
-    if (x->rank < 2 || sal_value_count(x) * 20 > MAX_WORK)
+    if (x->rank < 2 || sal_value_count(x) * 20 > m->max_work)
         return SAL_NONE;
     int64_t k = x->dims[x->rank - 1], n = maker_int(m, 1, 20), dims[2] = {k, n};
     double scale = 1.7 / sqrt((double)k);
@@ -597,6 +598,10 @@ sal_status random_graph_new(random_graph *r, uint64_t seed, uint64_t data, sal_d
     sal_status st = sal_graph_new(&r->g, "random", err);
     if (st == SAL_OK) {
         m->b = (sal_builder)SAL_BUILDER(r->g, err, NULL);
+        bool big = maker_chance(m, 10); /* enough for several threads */
+        m->max_elements = big ? 40000 : 5000;
+        m->max_work = big ? 6000000 : 1500000;
+        m->max_length = big ? 20 : 8;
         int steps = (int)maker_int(m, 4, 16);
         for (int64_t i = maker_int(m, 1, 2); i > 0; i--)
             maker_first_input(m);

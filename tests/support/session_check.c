@@ -46,6 +46,24 @@ double session_cosine(const sal_tensor *a, const sal_tensor *b)
     return aa > 0.0 && bb > 0.0 ? ab / sqrt(aa * bb) : 0.0;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SESSION_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SESSION_TSAN 1
+#endif
+
+int session_threads(int wanted)
+{
+#ifdef SESSION_TSAN
+    return wanted > 1 ? 1 : wanted;
+#else
+    return wanted;
+#endif
+}
+
 void session_free_all(sal_tensor *t, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -13,6 +13,9 @@ double session_cosine(const sal_tensor *a, const sal_tensor *b);
 /* Plan g, run it once, copy the outputs: out[g->n_outputs], SAL_TENSOR_INIT before; free each. */
 sal_status session_outputs(const sal_graph *g, const sal_tensor *inputs, const sal_session_opts *o,
                            sal_tensor *out, sal_error *err);
+/* `wanted`, but 1 under the thread sanitizer: GNU OpenMP is not instrumented, so that every
+ * hand-over inside its teams looks like a race. */
+int session_threads(int wanted);
 void session_free_all(sal_tensor *t, size_t n);
 
 #endif
