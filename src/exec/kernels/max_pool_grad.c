@@ -65,16 +65,22 @@ static sal_status pool_grad_run(sal_step *step, sal_session *s, sal_error *err)
     return SAL_OK;
 }
 
-/* x as MaxPool saw it. In bfloat16 sessions y holds rounded values, which would not be found again in an x that is
- * still there as it was. */
-static sal_status pool_grad_input(sal_plan *p, sal_vid x, sal_pid *out, sal_error *err)
+/* Element type in which a value was computed: that of its oldest form. */
+static sal_dtype pool_grad_made_as(const sal_plan *p, sal_vid v)
+{
+    sal_pid i = p->of[v];
+    while (i >= 0 && p->next_form[i] >= 0)
+        i = p->next_form[i];
+    return i >= 0 ? p->values[i].dtype : SAL_DT_NONE;
+}
+
+/* x as MaxPool saw it. In bfloat16 sessions y may hold rounded values, which would not be found again in an x that
+ * is there as it was. */
+static sal_status pool_grad_input(sal_plan *p, sal_vid x, sal_vid y, sal_pid *out, sal_error *err)
 {
     sal_status st = SAL_OK;
-    bool exact = false;
     sal_pid rounded;
-    for (sal_pid i = p->of[x]; i >= 0; i = p->next_form[i])
-        exact = exact || p->values[i].dtype == SAL_F32;
-    if (p->precision != SAL_BF16 || !exact)
+    if (pool_grad_made_as(p, y) != SAL_BF16 || pool_grad_made_as(p, x) != SAL_F32)
         return sal_plan_get(p, x, SAL_BLOCKED, SAL_F32, out, err);
     const sal_value *v = sal_val(p->g, x);
     SAL_TRY(sal_plan_get(p, x, SAL_BLOCKED, SAL_BF16, &rounded, err));
@@ -113,7 +119,7 @@ sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_gro
     q->images = x->dims[0] * ((x->dims[1] + p->block - 1) / p->block);
     sal_pid in[3], out;
     for (int i = 0; i < 3; i++)
-        SAL_TRY(i == 1 ? pool_grad_input(p, n->in[i], &in[i], err)
+        SAL_TRY(i == 1 ? pool_grad_input(p, n->in[1], n->in[2], &in[i], err)
                        : sal_plan_get(p, n->in[i], SAL_BLOCKED, SAL_F32, &in[i], err));
     SAL_TRY(sal_plan_new(p, n->out[0], SAL_BLOCKED, SAL_F32, &out, err));
     pool_grad *handed = q;
