@@ -557,6 +557,54 @@ TEST(views_of_views)
     toy_close(&t);
 }
 
+/* Scale and bias that lie in the memory of the row itself. */
+TEST(rows_that_scale_themselves)
+{
+    const int64_t dims[] = {1, 8}, flat[] = {8}, map[] = {1, 5, 3, 3}, one = 5;
+    toy t;
+    toy_open(&t);
+    sal_vid x = toy_input(&t, SAL_F32, 2, dims), m = toy_input(&t, SAL_F32, 4, map);
+    sal_vid y = sal_b1(&t.b, "Tanh", x), same = sal_b_reshape(&t.b, y, 1, flat, y);
+    sal_attr a[] = {SAL_AI("axis", -1), SAL_AF("epsilon", 1e-2)};
+    toy_output(&t, sal_b_op(&t.b, "LayerNormalization", 3, (sal_vid[]){y, same, same}, 2, a));
+    /* a product that scales by its own input, and scalars on either side of a subtraction */
+    int64_t shape[] = {5, 5, 1, 1};
+    sal_tensor w = SAL_TENSOR_INIT;
+    sal_error err = {0};
+    CHECK_OK(nets_uniform(&w, SAL_F32, 4, shape, -1.0, 1.0, 9, &err));
+    sal_vid c = sal_b2(&t.b, "Conv", m, sal_b_tensor(&t.b, &w));
+    toy_output(&t, sal_b2(&t.b, "Sub", c, sal_b_like(&t.b, c, 0.25)));
+    sal_vid d = sal_b2(&t.b, "Conv", m, sal_b_tensor(&t.b, &w));
+    toy_output(&t, sal_b2(&t.b, "Sub", sal_b_like(&t.b, c, 0.25), sal_b1(&t.b, "Neg", d)));
+    toy_output(
+        &t, sal_b_reshape(&t.b, sal_b2(&t.b, "Mul", c, m), 4, (const int64_t[]){1, one, 9, 1}, c));
+    sal_tensor_free(&w);
+    toy_check(&t, 3e-6);
+    toy_close(&t);
+}
+
+/* An output that nobody names. */
+TEST(omitted_outputs)
+{
+    const int64_t dims[] = {2, 6}, sizes[] = {1, 2, 3};
+    toy t;
+    toy_open(&t);
+    sal_error err = {0};
+    sal_vid x = toy_input(&t, SAL_F32, 2, dims), parts[3] = {SAL_NONE, SAL_NONE, SAL_NONE};
+    sal_attr a[] = {SAL_AI("axis", 1)};
+    CHECK_OK(sal_graph_value(t.g, "left", NULL, &parts[0], &err));
+    CHECK_OK(sal_graph_value(t.g, "right", NULL, &parts[2], &err));
+    sal_node *node = NULL;
+    CHECK_OK(sal_graph_node(t.g, sal_op_find("", "Split"), "split", 2,
+                            (sal_vid[]){sal_b1(&t.b, "Tanh", x), sal_b_ints(&t.b, sizes, 3)}, 3,
+                            parts, 1, a, &node, &err));
+    CHECK_OK(sal_node_infer(t.g, node, &err));
+    toy_output(&t, parts[0]);
+    toy_output(&t, sal_b1(&t.b, "Relu", parts[2]));
+    toy_check(&t, 1e-6);
+    toy_close(&t);
+}
+
 /* A maximum of rounded values must be found among them again. */
 TEST(max_pool_gradient_in_bfloat16)
 {
@@ -636,6 +684,7 @@ int main(int argc, char **argv)
               T(outputs_outlive_inputs), T(running_out_of_memory), T(wrong_inputs),
               T(shapes_must_be_fixed), T(constants_and_repeated_outputs), T(no_nodes_at_all),
               T(scalars), T(empty_tensors), T(product_over_nothing), T(long_chains), T(wide_sums),
-              T(reuse_in_place), T(integers), T(views_of_views), T(max_pool_gradient_in_bfloat16),
-              T(bfloat16_networks), T(describe_and_profile)));
+              T(reuse_in_place), T(integers), T(views_of_views), T(rows_that_scale_themselves),
+              T(omitted_outputs), T(max_pool_gradient_in_bfloat16), T(bfloat16_networks),
+              T(describe_and_profile)));
 }
