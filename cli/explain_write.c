@@ -128,10 +128,24 @@ static void write_parameters(const explain_job *j, const sal_method_info *info, 
     json_close(t, '}');
 }
 
+/* The map of one sample alone is height x width. */
+static sal_tensor write_alone(const sal_tensor *map)
+{
+    sal_tensor t = *map;
+
+    if (t.rank == 3 && t.dims[0] == 1) {
+        t.rank = 2;
+        t.dims[0] = t.dims[1];
+        t.dims[1] = t.dims[2];
+    }
+    return t;
+}
+
 static void write_cell(const explain_job *j, size_t question, size_t method, cli_text *t)
 {
     const job_cell *c = job_cell_at(j, question, method);
     const sal_method_info *info = sal_method_find(j->methods.names[method]);
+    const sal_tensor map = write_alone(&c->e.map);
     char where[256];
 
     json_open(t, NULL, '{');
@@ -146,7 +160,7 @@ static void write_cell(const explain_job *j, size_t question, size_t method, cli
     json_string(t, "layer", c->e.layer);
     json_string(t, "differentiated", c->e.output);
     json_bool(t, "signed", c->e.is_signed);
-    write_shape(t, "map_shape", &c->e.map);
+    write_shape(t, "map_shape", &map);
     write_numbers(t, "target", c->e.target, c->e.n);
     write_numbers(t, "baseline_target", c->e.baseline_target, c->e.n);
     write_numbers(t, "residual", c->e.residual, c->e.n);
@@ -359,15 +373,14 @@ static int write_raw(const explain_job *j)
         for (size_t m = 0; m < j->methods.n; m++) {
             const job_cell *c = job_cell_at(j, q, m);
             bool cam = c->e.layer_map.data != NULL;
+            sal_tensor map = write_alone(&c->e.map), small = write_alone(&c->e.layer_map);
 
             if (!c->done)
                 continue;
             if (raw != NULL)
-                st = sal_npy_write(&c->e.map, write_raw_path(j, raw, q, m, path, sizeof(path)),
-                                   &err);
+                st = sal_npy_write(&map, write_raw_path(j, raw, q, m, path, sizeof(path)), &err);
             if (st == SAL_OK && layer != NULL && cam)
-                st = sal_npy_write(&c->e.layer_map,
-                                   write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
+                st = sal_npy_write(&small, write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
             if (st != SAL_OK)
                 return cli_fail(NULL, st, &err);
             if (layer != NULL && !cam && j->methods.n == 1)

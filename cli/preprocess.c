@@ -79,7 +79,7 @@ static bool preprocess_find(cli_picture *p, const cli_args *a, const sal_model *
         sal_model_preprocess(m, &p->pre, &p->guessed, p->source, sizeof(p->source), &err);
 
     if (st != SAL_OK) {
-        *status = cli_fail(p->source[0] != '\0' ? NULL : sal_model_path(m), st, &err);
+        *status = cli_fail(NULL, st, &err);
         return false;
     }
     if (!preprocess_flags(a, &p->pre, &flags)) {

@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# The program as a user and a script meet it: what it writes, where, and with which exit status.
+set -uo pipefail
+: "${SALIENCE:?the program to test}" "${SALIENCE_SOURCE:?the source tree}"
+golden=$SALIENCE_SOURCE/tests/golden/methods
+photo=$SALIENCE_SOURCE/examples/images/dog_and_cat.png
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+cd "$temp" || exit 1
+export SALIENCE_HOME=$temp/home
+cp "$golden/model.onnx" net.onnx
+cp "$golden/input.npy" x.npy
+passed=0 failed=0
+
+# run STATUS ARGS...: call the program, keep what it says in out and err.
+run() {
+    local want=$1 got
+    shift
+    "$SALIENCE" "$@" >out 2>err
+    got=$?
+    check "salience $* -> $want (got $got)" test "$got" -eq "$want"
+}
+check() {
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+        echo "  out: $(head -n 3 out 2>/dev/null)"
+        echo "  err: $(head -n 3 err 2>/dev/null)"
+    fi
+}
+says() { check "$1 says $2" grep -q -- "$2" "$1"; }
+lines() { check "$1 has $2 lines" test "$(wc -l <"$1")" -eq "$2"; }
+json() {
+    if command -v python3 >/dev/null; then
+        check "$1 is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$1"
+    fi
+}
+
+# ---- help, manual, completion -------------------------------------------------------------------
+run 0 --help
+says out 'usage: salience'
+run 0 --version
+for verb in inspect doctor run grad explain export bench list pull; do
+    run 0 "$verb" --help
+    says out "usage: salience $verb"
+done
+run 0 --man
+for verb in INSPECT DOCTOR RUN GRAD EXPLAIN EXPORT BENCH LIST PULL METHODS; do says out "^.SH $verb"; done
+for shell in bash zsh fish; do
+    run 0 --completion $shell
+    says out integrated-gradients
+done
+run 0 --completion bash
+check "completion for bash parses" bash -n out
+run 2 --completion csh
+
+# ---- wrong usage: status 2, one line, a proposal --------------------------------------------------
+run 2
+run 2 explian
+says err 'did you mean explain'
+run 2 explain net.onnx x.npy --wyh 1
+says err 'did you mean --why'
+lines err 1
+run 2 explain net.onnx x.npy --method gradcam
+says err 'did you mean grad-cam'
+run 2 explain net.onnx x.npy --method integrated-gradients --param stps=3
+says err 'did you mean steps'
+run 2 explain net.onnx x.npy --method integrated-gradients --param steps=0
+run 2 explain net.onnx x.npy --why 99999
+run 2 explain net.onnx x.npy --why 1 --not 1
+run 2 explain net.onnx x.npy --layer nowhere
+run 2 explain net.onnx
+run 2 explain net.onnx x.npy y.npy
+run 2 explain net.onnx x.npy -o heat.gif
+run 2 explain net.onnx x.npy --threads none
+run 2 explain net.onnx x.npy --memory 5
+run 2 explain net.onnx x.npy --swap
+run 2 list methodz
+says err 'did you mean methods'
+run 2 run net.onnx
+run 2 run net.onnx --out results
+run 2 grad net.onnx --in x.npy --out grads
+run 2 export net.onnx --method grad-cam
+run 2 export net.onnx --method rise -o rise.onnx
+run 2 bench net.onnx --grad --method gradient
+run 2 pull no-such-model
+
+# ---- damaged and missing files: status 1, one line that begins with the file's name ----------------
+bytes=$(wc -c <net.onnx)
+head -c $((bytes / 2)) net.onnx >half.onnx
+: >empty.onnx
+printf 'no model at all' >text.onnx
+for file in half.onnx empty.onnx text.onnx missing.onnx; do
+    for call in "inspect $file" "doctor $file" "run $file --in x=x.npy --out r" "explain $file x.npy" \
+        "explain $file $photo" "export $file -o e.onnx" "bench $file" \
+        "grad $file --in x=x.npy --of y --wrt x --out r"; do
+        # shellcheck disable=SC2086  # calls are words
+        run 1 $call
+        lines err 1
+        says err "^$file"
+        lines out 0
+    done
+done
+head -c 200 x.npy >half.npy
+head -c 2000 "$photo" >half.png
+for file in half.npy half.png missing.png; do
+    run 1 explain net.onnx "$file"
+    lines err 1
+    says err "^$file"
+done
+run 1 explain net.onnx net.onnx
+lines err 1
+
+# ---- run, grad -------------------------------------------------------------------------------------
+run 0 inspect net.onnx --json
+json out
+input=$(sed -n '/"inputs"/,/"outputs"/s/.*"name": "\(.*\)".*/\1/p' out | head -n 1)
+output=$(sed -n '/"outputs"/,/"nodes"/s/.*"name": "\(.*\)".*/\1/p' out | head -n 1)
+run 0 run net.onnx --in "$input=x.npy" --out results
+check "run wrote $output" test -s "results/$output.npy"
+run 0 grad net.onnx --in "$input=x.npy" --of "$output" --wrt "$input" --out grads
+cp "grads/grad.$input.npy" ones.npy
+run 0 grad net.onnx --in "$input=x.npy" --of "$output" --wrt "$input" --seed "results/$output.npy" --out grads
+check "another seed, another gradient" test "$(cmp -s ones.npy "grads/grad.$input.npy"; echo $?)" -eq 1
+run 0 grad net.onnx --in "$input=x.npy" --of "$output" --wrt "$input" --wrt "$output" --out grads --json
+json out
+check "gradient by the output itself" test -s "grads/grad.$output.npy"
+run 2 grad net.onnx --in "$input=x.npy" --of "${output}x" --wrt "$input" --out grads
+says err "did you mean $output"
+run 0 inspect net.onnx --graph
+run 0 inspect net.onnx --dot
+says out digraph
+run 0 inspect net.onnx --plan
+says out 'steps'
+
+# ---- explain ---------------------------------------------------------------------------------------
+run 0 explain net.onnx x.npy --why 1 --raw map.npy --raw-layer layer.npy -o heat.png
+check "pictures and maps are there" test -s heat.png -a -s heat.json -a -s map.npy -a -s layer.npy
+json heat.json
+check "no colours in a pipe" test "$(grep -c "$(printf '\033')" out)" -eq 0
+lines err 0
+for key in model_sha256 image_sha256 layer parameters seed residual command preprocessing; do
+    says heat.json "\"$key\""
+done
+# The command in the description gives the same map again.
+mv map.npy first.npy
+command=$(sed -n 's/.*"command": "\(.*\)".*/\1/p' heat.json)
+eval "\"$SALIENCE\" ${command#salience }" >/dev/null 2>&1
+check "the same command gives the same bytes" cmp -s first.npy map.npy
+run 0 explain net.onnx x.npy --json
+json out
+run 0 explain net.onnx x.npy --method integrated-gradients --param steps=20
+says out residual
+run 0 explain net.onnx "$photo" -o photo.png
+says err '^preprocessing:'
+says err '^warning:'
+run 0 explain net.onnx "$photo" -o photo.png --quiet
+lines err 0
+run 0 explain net.onnx "$photo" --size 32,32 --mean 0,0,0 --std 1,1,1
+says err 'flags'
+run 0 explain net.onnx x.npy --method grad-cam,gradient --ask '1>2' --swap -o sheet.png --raw all.npy
+check "one map a method and question" test -s all.grad-cam.npy -a -s all.gradient.2.npy -a -s sheet.png
+run 0 explain net.onnx x.npy --methods all --param masks=20 --param samples=3 --param steps=4 -o report.html
+check "the report needs nothing else" test "$(grep -c 'src="data:image/png' report.html)" -gt 5
+check "no links" test "$(grep -cE '(src|href)="http' report.html)" -eq 0
+json report.json
+run 2 explain net.onnx x.npy -o net.png # net.json would be taken for a sidecar
+
+# ---- preprocessing and labels beside the model -------------------------------------------------------
+mkdir side
+cp net.onnx side/net.onnx
+echo '{"size": [32, 32], "mean": 0.5, "std": 0.5, "labels": "names.txt"}' >side/net.json
+printf 'ant\nbee, honey bee\ncat\n' >side/names.txt
+run 0 explain side/net.onnx "$photo" --why 'honey bee'
+says err 'side/net.json'
+says out 'why 1 bee'
+run 0 doctor side/net.onnx "$photo"
+says out 'side/net.json'
+run 0 doctor side/net.onnx "$photo" --json
+json out
+echo '{"size": "large"}' >side/net.json
+run 1 explain side/net.onnx "$photo"
+lines err 1
+says err '^side/net.json'
+mkdir -p home/models
+cp net.onnx home/models/small-net.onnx
+run 0 inspect small-net
+
+# ---- export, bench, list, pull -----------------------------------------------------------------------
+run 0 export net.onnx --method grad-cam -o explained.onnx
+run 0 inspect explained.onnx
+says out saliency
+says out query
+run 0 bench net.onnx --batch 2 --repeat 3
+for key in median_ms min_ms peak_rss_mb reference_nodes; do
+    check "bench tells $key" grep -q "\"$key\"" <(tail -n 1 out)
+done
+tail -n 1 out >last
+json last
+run 0 bench net.onnx --grad --repeat 3 --json
+run 0 bench net.onnx --method grad-cam --repeat 3 --profile
+says out '%'
+for table in methods metrics ops rules targets policies; do
+    run 0 list $table --json
+    json out
+    run 0 list $table
+done
+run 0 pull --list
+says out efficientnet-lite0
+
+# ---- Ctrl-C ------------------------------------------------------------------------------------------
+# How long the first method takes depends on the machine: wait longer when it was not finished.
+for wait in 1 5 20; do
+    "$SALIENCE" explain net.onnx x.npy --method grad-cam,rise --param masks=1000000 -o kept.png >out 2>err &
+    job=$!
+    sleep $wait
+    kill -INT "$job"
+    wait "$job"
+    status=$?
+    [ -s kept.png ] && break
+done
+check "interrupted: 130" test $status -eq 130
+check "what was finished is kept" test -s kept.png
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
