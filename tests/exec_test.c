@@ -388,6 +388,41 @@ TEST(random_gradients)
     graph_run(getenv("SAL_TEST_GRAPH") != NULL ? 1 : 250, true, &exec_done.gradients);
 }
 
+/* Rounding may change much in a random graph; it must not make numbers that are none. */
+TEST(random_graphs_in_bfloat16)
+{
+    const char *one = getenv("SAL_TEST_GRAPH");
+    double sum = 0.0;
+    long count = 0, rounded = 0;
+    for (uint64_t k = 0; k < (one != NULL ? 1 : 200); k++) {
+        uint64_t seed = one != NULL ? strtoull(one, NULL, 0) : harness.seed * 100000 + k;
+        random_graph r;
+        sal_tensor want[RANDOM_GRAPH_INPUTS] = {SAL_TENSOR_INIT},
+                   got[RANDOM_GRAPH_INPUTS] = {SAL_TENSOR_INIT};
+        sal_error err = {0};
+        sal_session_opts o = exec_opts(1 + (int)(k % 2), SAL_BF16, false);
+        sal_status st = random_graph_new(&r, seed, seed, SAL_F32, k % 2 != 0, &err);
+        if (st == SAL_OK)
+            st = sal_graph_evaluate(r.g, r.in, want, &err);
+        if (st == SAL_OK)
+            st = session_outputs(r.g, r.in, &o, got, &err);
+        CHECK_MSG(st == SAL_OK, "graph %llu: %s", (unsigned long long)seed, err.msg);
+        for (size_t i = 0; st == SAL_OK && i < r.g->n_outputs; i++, count++) {
+            double c = session_cosine(&got[i], &want[i]);
+            CHECK_MSG(c > -1.5, "graph %llu, output %zu is not finite", (unsigned long long)seed,
+                      i);
+            sum += c;
+            rounded += session_distance(&got[i], &want[i]) > 1e-4;
+        }
+        session_free_all(want, RANDOM_GRAPH_INPUTS);
+        session_free_all(got, RANDOM_GRAPH_INPUTS);
+        random_graph_free(&r);
+    }
+    printf("bfloat16: %ld outputs, %ld rounded, mean cosine %.4f\n", count, rounded,
+           sum / (double)count);
+    CHECK(one != NULL || sum / (double)count > 0.95);
+}
+
 TEST(work_was_done)
 {
     printf("cases: %ld alone, %ld between convolutions, %ld with other channels, %ld in bfloat16, "
@@ -404,5 +439,6 @@ int main(int argc, char **argv)
                         TESTS(T(operators_alone), T(operators_by_evaluator),
                               T(operators_between_convolutions), T(operators_in_bfloat16),
                               T(operators_in_other_types), T(channels_and_broadcasts),
-                              T(random_graphs), T(random_gradients), T(work_was_done)));
+                              T(random_graphs), T(random_gradients), T(random_graphs_in_bfloat16),
+                              T(work_was_done)));
 }
