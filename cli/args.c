@@ -15,8 +15,9 @@ const cli_verb cli_verbs[VERB_COUNT] = {
 };
 
 const cli_option cli_options[OPT_COUNT] = {
-#define V(id)                                                  (1u << VERB_##id)
-#define CLI_OPTION(id, name, letter, kind, value, verbs, help) {name, letter, CLI_##kind, value, verbs, help},
+#define V(id) (1u << VERB_##id)
+#define CLI_OPTION(id, name, letter, kind, value, verbs, help)                                     \
+    {name, letter, CLI_##kind, value, verbs, help},
 #include "options.def"
 #undef CLI_OPTION
 #undef V
@@ -262,8 +263,8 @@ bool cli_number(const cli_args *a, cli_option_id o, double least, double most, d
     if (text == NULL)
         return true;
     if (cli_numbers(text, &v, 1) != 1 || v < least || v > most) {
-        (void)cli_usage(a, "--%s must be a number from %g to %g, not %s", cli_options[o].name, least,
-                        most, text);
+        (void)cli_usage(a, "--%s must be a number from %g to %g, not %s", cli_options[o].name,
+                        least, most, text);
         return false;
     }
     *out = v;

@@ -119,8 +119,9 @@ static void completion_zsh_text(FILE *f, const char *text)
 
 static void completion_zsh_option(FILE *f, const cli_option *o)
 {
-    fprintf(f, "                '%s--%s%s[", o->kind == CLI_LIST || o->kind == CLI_INPUTS ? "*" : "",
-            o->name, o->kind == CLI_FLAG ? "" : "=");
+    fprintf(f, "                '%s--%s%s[",
+            o->kind == CLI_LIST || o->kind == CLI_INPUTS ? "*" : "", o->name,
+            o->kind == CLI_FLAG ? "" : "=");
     completion_zsh_text(f, o->help);
     fputs("]", f);
     if (o->kind != CLI_FLAG) {

@@ -86,9 +86,8 @@ const char *job_where(const explain_job *j, const job_cell *c, char *buf, size_t
         return buf;
     }
     map_peak(c, &x, &y);
-    if (j->picture.is_image &&
-        sal_preprocess_rect(&j->picture.pre, j->picture.image.height, j->picture.image.width, &rect,
-                            &err) != SAL_OK)
+    if (j->picture.is_image && sal_preprocess_rect(&j->picture.pre, j->picture.image.height,
+                                                   j->picture.image.width, &rect, &err) != SAL_OK)
         rect = (sal_rect){0, 0, (double)c->width, (double)c->height};
     (void)snprintf(buf, n,
                    "%s %s, around (%.0f, %.0f) of the picture; %.0f %% of the map on the %s half",

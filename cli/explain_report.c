@@ -73,8 +73,9 @@ static void report_top(const explain_job *j, cli_text *t)
     double *p = job_probabilities(j);
     size_t top[5], n = p == NULL ? 0 : job_top(j, p, 5, top);
 
-    cli_text_printf(t, "<h2>What the model sees</h2>\n<table><tr><th>%s</th>"
-                       "<th>%s</th><th>label</th></tr>\n",
+    cli_text_printf(t,
+                    "<h2>What the model sees</h2>\n<table><tr><th>%s</th>"
+                    "<th>%s</th><th>label</th></tr>\n",
                     job_is_classes(j) ? "probability" : "value",
                     job_is_classes(j) ? "class" : "element");
     for (size_t i = 0; i < n; i++) {
@@ -161,10 +162,11 @@ static void report_details(explain_job *j, cli_text *t)
         for (size_t m = 0; m < j->methods.n; m++)
             report_row(j, q, m, t);
     }
-    cli_text_printf(t, "</table>\n<p>T is the mean logit of the classes asked for minus that of the "
-                       "classes contrasted with. The residual is what the sum of a map misses of "
-                       "T(x) &minus; T(baseline), for the methods that promise it.</p>\n<h2>How it "
-                       "was made</h2>\n<table>");
+    cli_text_printf(t,
+                    "</table>\n<p>T is the mean logit of the classes asked for minus that of the "
+                    "classes contrasted with. The residual is what the sum of a map misses of "
+                    "T(x) &minus; T(baseline), for the methods that promise it.</p>\n<h2>How it "
+                    "was made</h2>\n<table>");
     job_hashes_wait(j);
     cli_text_printf(t, "<tr><td>model</td><td><code>");
     report_escape(t, j->model_path);
@@ -181,7 +183,8 @@ static void report_details(explain_job *j, cli_text *t)
     }
     cli_text_printf(t, "<tr><td>seed</td><td>%llu</td></tr>\n",
                     (unsigned long long)j->methods.seed);
-    cli_text_printf(t, "<tr><td>program</td><td>salience %s</td></tr>\n<tr><td>command</td><td><pre>",
+    cli_text_printf(t,
+                    "<tr><td>program</td><td>salience %s</td></tr>\n<tr><td>command</td><td><pre>",
                     sal_version());
     report_escape(t, job_command(j, &command));
     cli_text_printf(t, "</pre></td></tr></table>\n");

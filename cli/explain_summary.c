@@ -13,7 +13,8 @@ static void summary_top(const explain_job *j)
         char element[128];
 
         if (!job_is_classes(j)) {
-            printf("  %10.4g at [%s]\n", p[top[i]], job_element(j, top[i], element, sizeof(element)));
+            printf("  %10.4g at [%s]\n", p[top[i]],
+                   job_element(j, top[i], element, sizeof(element)));
             continue;
         }
         printf("  %5.1f %%  %4zu  %s%s%s\n", 100.0 * p[top[i]], top[i], job_class(j, top[i]),

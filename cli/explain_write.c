@@ -279,8 +279,10 @@ static int write_overlay(explain_job *j)
                    j->asked[0].text);
     look.title = title;
     look.is_signed = c->e.is_signed;
-    if (!job_backdrop(j, &base, (int32_t)(c->width < 600 ? (600 + c->width - 1) / c->width * c->width
-                                                         : c->width), &status))
+    if (!job_backdrop(
+            j, &base,
+            (int32_t)(c->width < 600 ? (600 + c->width - 1) / c->width * c->width : c->width),
+            &status))
         return status;
     st = sal_picture_overlay(&picture, &base, c->map, c->height, c->width, &look, NULL, &err);
     if (st == SAL_OK)
@@ -319,7 +321,7 @@ static int write_sheet(explain_job *j)
                                     .height = c->height,
                                     .width = c->width,
                                     .is_signed = c->e.is_signed,
-                                    .note = c->done ? NULL
+                                    .note = c->done                ? NULL
                                             : c->failed[0] == '\0' ? "interrupted"
                                                                    : c->failed};
     }
@@ -380,7 +382,8 @@ static int write_raw(const explain_job *j)
             if (raw != NULL)
                 st = sal_npy_write(&map, write_raw_path(j, raw, q, m, path, sizeof(path)), &err);
             if (st == SAL_OK && layer != NULL && cam)
-                st = sal_npy_write(&small, write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
+                st =
+                    sal_npy_write(&small, write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
             if (st != SAL_OK)
                 return cli_fail(NULL, st, &err);
             if (layer != NULL && !cam && j->methods.n == 1)

@@ -110,8 +110,8 @@ bool cli_ends_with(const char *text, const char *end)
 const char *cli_suffix(const char *path, const char *suffix, char *buf, size_t n)
 {
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-    size_t stem = dot != NULL && (slash == NULL || dot > slash) ? (size_t)(dot - path)
-                                                                : strlen(path);
+    size_t stem =
+        dot != NULL && (slash == NULL || dot > slash) ? (size_t)(dot - path) : strlen(path);
 
     (void)snprintf(buf, n, "%.*s%s", (int)stem, path, suffix);
     return buf;

@@ -17,8 +17,9 @@ static const help_example help_examples[] = {
     {VERB_explain, "salience explain model.onnx photo.jpg --why dog --not cat -o heat.png"},
     {VERB_explain, "salience explain model.onnx photo.jpg --methods all --why dog --not cat --swap "
                    "-o report.html"},
-    {VERB_explain, "salience explain model.onnx x.npy --why 3 --method integrated-gradients --param "
-                   "steps=100 --raw map.npy"},
+    {VERB_explain,
+     "salience explain model.onnx x.npy --why 3 --method integrated-gradients --param "
+     "steps=100 --raw map.npy"},
     {VERB_export, "salience export model.onnx --method grad-cam -o explained.onnx"},
     {VERB_grad, "salience grad model.onnx --in x=x.npy --of logits --wrt x --out grads"},
     {VERB_run, "salience run model.onnx --in x=x.npy --out results"},
@@ -64,10 +65,11 @@ void cli_help(FILE *f)
         fprintf(f, "  %-8s ", cli_verbs[i].name);
         help_wrap(f, cli_verbs[i].help, 11);
     }
-    fprintf(f, "\n  salience COMMAND --help        options of a command\n"
-               "  salience --version\n"
-               "  salience --man                 this manual as a page for man\n"
-               "  salience --completion SHELL    completion for bash, zsh or fish\n\n%s",
+    fprintf(f,
+            "\n  salience COMMAND --help        options of a command\n"
+            "  salience --version\n"
+            "  salience --man                 this manual as a page for man\n"
+            "  salience --completion SHELL    completion for bash, zsh or fish\n\n%s",
             help_status);
 }
 
@@ -189,10 +191,11 @@ void cli_man(FILE *f)
         man_options(f, i);
     }
     man_methods(f);
-    fprintf(f, ".SH EXIT STATUS\n%s.SH ENVIRONMENT\n.TP\n.B SALIENCE_HOME\nfolder with models/ for "
-               "pulled models; default $XDG_DATA_HOME/salience or ~/.local/share/salience\n.TP\n.B "
-               "SALIENCE_DATA\nfolder with labels/ and pull/ in place of the installed one\n.TP\n.B "
-               "NO_COLOR\nno colours when set\n.SH EXAMPLES\n.nf\n",
+    fprintf(f,
+            ".SH EXIT STATUS\n%s.SH ENVIRONMENT\n.TP\n.B SALIENCE_HOME\nfolder with models/ for "
+            "pulled models; default $XDG_DATA_HOME/salience or ~/.local/share/salience\n.TP\n.B "
+            "SALIENCE_DATA\nfolder with labels/ and pull/ in place of the installed one\n.TP\n.B "
+            "NO_COLOR\nno colours when set\n.SH EXAMPLES\n.nf\n",
             help_status);
     for (size_t i = 0; i < sizeof(help_examples) / sizeof(help_examples[0]); i++) {
         man_text(f, help_examples[i].text);

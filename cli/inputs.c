@@ -139,8 +139,8 @@ bool cli_inputs_read(cli_inputs *in, const cli_args *a, const sal_model *m, sal_
     }
     for (size_t i = 0; i < in->n; i++) {
         if (in->tensors[i].dtype == SAL_DT_NONE && sal_model_input(m, i, &v)) {
-            *status = cli_usage(a, "no tensor for input %s %s: --in %s=FILE.npy", v.name, v.type,
-                                v.name);
+            *status =
+                cli_usage(a, "no tensor for input %s %s: --in %s=FILE.npy", v.name, v.type, v.name);
             return false;
         }
     }

@@ -60,9 +60,11 @@ void cli_text_free(cli_text *t)
 /* Bytes of the UTF-8 character at s; 0 when it is none. */
 static int json_utf8(const unsigned char *s)
 {
-    int n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3
-                                                       : (s[0] & 0xf8) == 0xf0 ? 4
-                                                                               : 0;
+    int n = s[0] < 0x80             ? 1
+            : (s[0] & 0xe0) == 0xc0 ? 2
+            : (s[0] & 0xf0) == 0xe0 ? 3
+            : (s[0] & 0xf8) == 0xf0 ? 4
+                                    : 0;
 
     for (int i = 1; i < n; i++) {
         if ((s[i] & 0xc0) != 0x80)

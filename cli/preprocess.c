@@ -48,7 +48,7 @@ static bool preprocess_flags(const cli_args *a, sal_preprocess *p, bool *any)
     if (cli_has(a, OPT_size)) {
         if (!preprocess_pair(a, OPT_size, &p->resize_height, &p->resize_width, &n))
             return false;
-        p->resize = n == 2                    ? SAL_RESIZE_EXACT
+        p->resize = n == 2                  ? SAL_RESIZE_EXACT
                     : p->resize_height == 0 ? SAL_RESIZE_NONE
                                             : SAL_RESIZE_SHORT;
         if (n == 2 && !cli_has(a, OPT_crop))
@@ -109,9 +109,10 @@ static void preprocess_notes(const cli_picture *p, const cli_args *a, cli_notes 
     cli_note_later(notes, "preprocessing: %s (%s)",
                    sal_preprocess_describe(&p->pre, line, sizeof(line)), p->source);
     if (p->guessed && !(cli_has(a, OPT_mean) && cli_has(a, OPT_std)))
-        cli_note_later(notes, "warning: the model does not say how pictures are prepared; the usual "
-                              "recipe was taken. Check it with --size --crop --mean --std, or write "
-                              "it to a sidecar file");
+        cli_note_later(notes,
+                       "warning: the model does not say how pictures are prepared; the usual "
+                       "recipe was taken. Check it with --size --crop --mean --std, or write "
+                       "it to a sidecar file");
 }
 
 bool cli_picture_read(cli_picture *p, const cli_args *a, const sal_model *m, const char *path,

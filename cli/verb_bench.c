@@ -170,13 +170,14 @@ static int bench_tell(const bench_job *j)
                sal_model_path(j->model), j->method == NULL ? "forward" : j->method, median,
                j->ms[0], j->n, j->stats.steps, j->stats.reference_steps,
                (double)use.ru_maxrss / 1024.0);
-    printf("{\"median_ms\": %.4f, \"min_ms\": %.4f, \"peak_rss_mb\": %.1f, \"reference_nodes\": %zu, "
-           "\"steps\": %zu, \"runs\": %zu, \"batch\": %lld, \"threads\": %d, \"dtype\": \"%s\", "
-           "\"what\": \"%s\"}\n",
-           median, j->ms[0], (double)use.ru_maxrss / 1024.0, j->stats.reference_steps,
-           j->stats.steps, j->n, (long long)(first->rank > 0 ? first->dims[0] : 1),
-           j->threads > 0 ? j->threads : sal_threads(),
-           j->precision == SAL_BF16 ? "bf16" : "f32", j->method == NULL ? "forward" : j->method);
+    printf(
+        "{\"median_ms\": %.4f, \"min_ms\": %.4f, \"peak_rss_mb\": %.1f, \"reference_nodes\": %zu, "
+        "\"steps\": %zu, \"runs\": %zu, \"batch\": %lld, \"threads\": %d, \"dtype\": \"%s\", "
+        "\"what\": \"%s\"}\n",
+        median, j->ms[0], (double)use.ru_maxrss / 1024.0, j->stats.reference_steps, j->stats.steps,
+        j->n, (long long)(first->rank > 0 ? first->dims[0] : 1),
+        j->threads > 0 ? j->threads : sal_threads(), j->precision == SAL_BF16 ? "bf16" : "f32",
+        j->method == NULL ? "forward" : j->method);
     return CLI_OK;
 }
 

@@ -183,10 +183,11 @@ static void doctor_compare(doctor_job *j)
     }
     if (best == own || best->confidence < own->confidence * 1.5 + 0.05)
         return;
-    (void)snprintf(text, sizeof(text),
-                   "with pixels prepared as \"%s\" the model would be much surer (%.0f %% instead of "
-                   "%.0f %%): is the preprocessing right?",
-                   best->name, best->confidence * 100.0, own->confidence * 100.0);
+    (void)snprintf(
+        text, sizeof(text),
+        "with pixels prepared as \"%s\" the model would be much surer (%.0f %% instead of "
+        "%.0f %%): is the preprocessing right?",
+        best->name, best->confidence * 100.0, own->confidence * 100.0);
     doctor_warn(j, text);
 }
 
@@ -245,8 +246,8 @@ static void doctor_print(const doctor_job *j)
         const doctor_method *m = &j->methods[i];
 
         printf("  %-4s %-22s %s%s%s\n", m->works ? "yes" : "no", m->info->name,
-               m->works ? m->layer : m->why_not, m->layer[0] != '\0' && m->notes[0] != '\0' ? "; " : "",
-               m->works ? m->notes : "");
+               m->works ? m->layer : m->why_not,
+               m->layer[0] != '\0' && m->notes[0] != '\0' ? "; " : "", m->works ? m->notes : "");
     }
     if (j->given)
         printf("input tensor: %.4g to %.4g, mean %.4g\n", j->low, j->high, j->mean);

@@ -60,8 +60,8 @@ static bool explain_options(explain_job *j)
     if (!cli_methods(&j->methods, j->a) || !cli_dtype(j->a, &j->precision) ||
         !cli_threads(j->a, &j->threads) || !cli_int(j->a, OPT_batch, 1, 1 << 20, &batch) ||
         !cli_number(j->a, OPT_opacity, 0.0, 1.0, &j->look.opacity) ||
-        !cli_number(j->a, OPT_percentile, 0.0, 100.0, &j->look.percentile) ||
-        !explain_outputs(j) || !job_questions(j))
+        !cli_number(j->a, OPT_percentile, 0.0, 100.0, &j->look.percentile) || !explain_outputs(j) ||
+        !job_questions(j))
         return false;
     j->batch = (int)batch;
     return true;

@@ -22,7 +22,8 @@ int verb_export(const cli_args *a)
     if (m.n != 1)
         return cli_usage(a, "one method at a time");
     if (!sal_method_find(m.names[0])->exportable)
-        return cli_usage(a, "%s cannot be exported: it works by many runs of the model", m.names[0]);
+        return cli_usage(a, "%s cannot be exported: it works by many runs of the model",
+                         m.names[0]);
     model = cli_open(a->positional[0], &status);
     if (model == NULL)
         return status;

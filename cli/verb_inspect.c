@@ -22,8 +22,12 @@ static const char *inspect_number(double v, double step, const char *unit, char 
         v /= step;
         i++;
     }
-    (void)snprintf(buf, n, "%.*f %s%s", i == 0 ? 0 : v < 10 ? 2 : v < 100 ? 1 : 0, v, prefix[i],
-                   unit);
+    (void)snprintf(buf, n, "%.*f %s%s",
+                   i == 0    ? 0
+                   : v < 10  ? 2
+                   : v < 100 ? 1
+                             : 0,
+                   v, prefix[i], unit);
     return buf;
 }
 
@@ -198,8 +202,8 @@ static int inspect_do(inspect_job *j)
         return status;
     if (cli_has(j->a, OPT_plan))
         return inspect_plan(j);
-    st = sal_model_get_stats(j->model, cli_has(j->a, OPT_shape) ? j->shapes : NULL, &j->stats,
-                             &err);
+    st =
+        sal_model_get_stats(j->model, cli_has(j->a, OPT_shape) ? j->shapes : NULL, &j->stats, &err);
     if (st == SAL_OK)
         st = sal_model_ops(j->model, &j->ops, &j->n_ops, &err);
     if (st != SAL_OK)

@@ -56,7 +56,8 @@ static bool pull_target(const cli_args *a, char *out, size_t n)
         return true;
     }
     if (!cli_models(folder, sizeof(folder)) || !cli_make_folder(folder)) {
-        (void)cli_fail_text("pull: no folder for models: set SALIENCE_HOME or HOME, or give -o FILE");
+        (void)cli_fail_text(
+            "pull: no folder for models: set SALIENCE_HOME or HOME, or give -o FILE");
         return false;
     }
     length = snprintf(out, n, "%s/%s.onnx", folder, a->positional[0]);

@@ -106,13 +106,13 @@ int verb_run(const cli_args *a)
     if (!run_options(a, &o))
         return CLI_USAGE;
     j.model = cli_open(a->positional[0], &status);
-    if (j.model != NULL &&
-        cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
+    if (j.model != NULL && cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
         status = run_begin(&j, &o, status);
     else if (status == CLI_OK)
         status = CLI_FAILED;
     json_open(&j.json, NULL, '[');
-    for (size_t i = 0; j.runner != NULL && status == CLI_OK && sal_model_output(j.model, i, &v); i++)
+    for (size_t i = 0; j.runner != NULL && status == CLI_OK && sal_model_output(j.model, i, &v);
+         i++)
         status = run_write(&j, "", v.name, sal_runner_output(j.runner, i));
     json_close(&j.json, ']');
     if (status == CLI_OK && cli_has(a, OPT_json))
@@ -135,8 +135,9 @@ static bool grad_name(const run_job *j, const char *option, const char *name)
         (void)cli_usage(j->a, "%s %s: the model has no such value; did you mean %s?", option, name,
                         like);
     else
-        (void)cli_usage(j->a, "%s %s: the model has no such value; `salience inspect --graph` shows "
-                              "all",
+        (void)cli_usage(j->a,
+                        "%s %s: the model has no such value; `salience inspect --graph` shows "
+                        "all",
                         option, name);
     return false;
 }

@@ -15,7 +15,8 @@ typedef struct sal_op_info {
     bool internal; /* not ONNX's: made by differentiation, written out in standard operators */
     int since;     /* oldest operator set with this form */
     int min_inputs, max_inputs; /* max -1: any number */
-    /* "own", "expansion" (of the operators it is made of), "zero" (comparisons, shapes) or "none" */
+    /* "own", "expansion" (of the operators it is made of), "zero" (comparisons, shapes) or "none"
+     */
     const char *derivative;
 } sal_op_info;
 

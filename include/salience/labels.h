@@ -12,10 +12,10 @@ extern "C" {
 
 typedef struct sal_labels sal_labels;
 
-/* Read a table (columns index, wnid, labels and perhaps kinds, separated by tabs, with or without that
- * header; kinds are the names of what the class belongs to) or
- * plain text, one class a line, with or without a WordNet id before it. Synonyms are separated by
- * commas. *out: sal_labels_free(). Errors: SAL_EIO, SAL_EFORMAT with the byte offset. */
+/* Read a table (columns index, wnid, labels and perhaps kinds, separated by tabs, with or without
+ * that header; kinds are the names of what the class belongs to) or plain text, one class a line,
+ * with or without a WordNet id before it. Synonyms are separated by commas. *out:
+ * sal_labels_free(). Errors: SAL_EIO, SAL_EFORMAT with the byte offset. */
 SAL_API SAL_MUST_USE sal_status sal_labels_read(sal_labels **out, const char *path, sal_error *err);
 /* The same from memory; `name` begins the error messages. */
 SAL_API SAL_MUST_USE sal_status sal_labels_read_memory(sal_labels **out, const void *bytes,

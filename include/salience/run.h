@@ -23,11 +23,11 @@ extern "C" {
 typedef struct sal_runner sal_runner;
 
 typedef struct sal_runner_opts {
-    uint32_t struct_size;         /* set by SAL_RUNNER_OPTS_INIT; fields are only appended */
-    const char *const *outputs;   /* names of any values of the model; NULL: its outputs */
+    uint32_t struct_size;       /* set by SAL_RUNNER_OPTS_INIT; fields are only appended */
+    const char *const *outputs; /* names of any values of the model; NULL: its outputs */
     size_t n_outputs;
-    const char *of;          /* value to be differentiated; NULL: no gradient */
-    const char *const *wrt;  /* values to differentiate by, inputs or inner ones */
+    const char *of;         /* value to be differentiated; NULL: no gradient */
+    const char *const *wrt; /* values to differentiate by, inputs or inner ones */
     size_t n_wrt;
     const char *rules;   /* rule set (sal_rule_at()); NULL: "gradient" */
     int threads;         /* 0: all */

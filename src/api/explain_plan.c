@@ -163,8 +163,8 @@ void sal_explain_plan_stats(const sal_explain_plan *p, sal_run_stats *out)
 
     if (session != NULL)
         sal_session_get_stats(session, &s);
-    *out = (sal_run_stats){s.steps, s.reference_steps, s.arena_bytes, s.weight_bytes,
-                           s.scratch_bytes};
+    *out =
+        (sal_run_stats){s.steps, s.reference_steps, s.arena_bytes, s.weight_bytes, s.scratch_bytes};
 }
 
 sal_status sal_explain_plan_describe(const sal_explain_plan *p, char **out, sal_error *err)

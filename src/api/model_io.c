@@ -12,8 +12,8 @@ const char *sal_model_sidecar(const char *model_path, char *buf, size_t n)
     const char *dot = strrchr(model_path, '.'), *slash = strrchr(model_path, '/');
     bool suffix = dot != NULL && (slash == NULL || dot > slash);
 
-    (void)snprintf(buf, n, "%.*s.json", (int)(suffix ? (size_t)(dot - model_path)
-                                                     : strlen(model_path)), model_path);
+    (void)snprintf(buf, n, "%.*s.json",
+                   (int)(suffix ? (size_t)(dot - model_path) : strlen(model_path)), model_path);
     return buf;
 }
 

@@ -24,8 +24,8 @@ struct sal_runner {
     const sal_rules_desc *rules;
     char **names; /* outputs, of, wrt: copies */
     size_t n_names;
-    size_t n_outputs; /* values asked for */
-    size_t n_inputs;  /* of the model */
+    size_t n_outputs;   /* values asked for */
+    size_t n_inputs;    /* of the model */
     sal_tensor *inputs; /* room for a run's inputs and the seed */
     runner_plan plans[RUNNER_PLANS];
     runner_plan *last; /* that ran */
@@ -45,10 +45,10 @@ static sal_status runner_names(sal_runner *r, const sal_runner_opts *o, sal_erro
     if (r->names == NULL)
         return sal_fail_nomem(err);
     for (size_t i = 0; i < r->n_outputs + (o->of == NULL ? 0 : 1 + o->n_wrt); i++) {
-        const char *name = i > r->n_outputs     ? o->wrt[i - r->n_outputs - 1]
-                           : i == r->n_outputs  ? o->of
-                           : all                ? sal_val(r->model, r->model->outputs[i])->name
-                                                : o->outputs[i];
+        const char *name = i > r->n_outputs    ? o->wrt[i - r->n_outputs - 1]
+                           : i == r->n_outputs ? o->of
+                           : all               ? sal_val(r->model, r->model->outputs[i])->name
+                                               : o->outputs[i];
 
         if (sal_graph_find(r->model, name) == SAL_NONE)
             return sal_fail(err, SAL_EINVAL, "the model has no value named %s", name);
@@ -218,8 +218,8 @@ static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs
         plan->shapes[i].rank = inputs[i].rank;
         memcpy(plan->shapes[i].dims, inputs[i].dims, sizeof(inputs[i].dims));
     }
-    SAL_TRY(sal_graph_bind(&bound, r->model, api_bounds(r->model, inputs, bounds), bounds, &how,
-                           err));
+    SAL_TRY(
+        sal_graph_bind(&bound, r->model, api_bounds(r->model, inputs, bounds), bounds, &how, err));
     SAL_TRY(runner_extract(r, bound, &g, err));
     early = !r->opts.reference && runner_by_inputs(r, g);
     if (early)
@@ -343,8 +343,8 @@ void sal_runner_stats(const sal_runner *r, sal_run_stats *out)
 
     if (r->last != NULL)
         sal_session_get_stats(r->last->session, &s);
-    *out = (sal_run_stats){s.steps, s.reference_steps, s.arena_bytes, s.weight_bytes,
-                           s.scratch_bytes};
+    *out =
+        (sal_run_stats){s.steps, s.reference_steps, s.arena_bytes, s.weight_bytes, s.scratch_bytes};
 }
 
 sal_status sal_runner_describe(const sal_runner *r, char **out, sal_error *err)

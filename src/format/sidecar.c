@@ -6,8 +6,8 @@
 static bool sidecar_describes(const json_t *o)
 {
     static const char *const keys[] = {
-        "size",       "crop",      "filter",       "mean",           "std",
-        "rescale",    "layout",    "order",        "image_mean",     "do_resize",
+        "size",       "crop",       "filter",       "mean",           "std",
+        "rescale",    "layout",     "order",        "image_mean",     "do_resize",
         "input_size", "do_rescale", "do_normalize", "pretrained_cfg", "image_processor_type"};
 
     for (size_t i = 0; i < SAL_COUNTOF(keys); i++) {
@@ -47,8 +47,8 @@ sal_status sal_sidecar_parse(sal_sidecar *out, const char *text, size_t n, const
     *out = (sal_sidecar){.preprocesses = false};
     root = json_loadb(text, n, 0, &je);
     if (!json_is_object(root)) {
-        st = sal_fail_at(err, SAL_EFORMAT, je.position > 0 ? (uint64_t)je.position : 0,
-                         "%s: %s", name, root != NULL ? "must be a JSON object" : je.text);
+        st = sal_fail_at(err, SAL_EFORMAT, je.position > 0 ? (uint64_t)je.position : 0, "%s: %s",
+                         name, root != NULL ? "must be a JSON object" : je.text);
         goto done;
     }
     st = sidecar_preprocess(out, root, err);
