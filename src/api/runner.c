@@ -221,6 +221,8 @@ static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs
     SAL_TRY(
         sal_graph_bind(&bound, r->model, api_bounds(r->model, inputs, bounds), bounds, &how, err));
     SAL_TRY(runner_extract(r, bound, &g, err));
+    sal_graph_free(bound);
+    bound = NULL;
     early = !r->opts.reference && runner_by_inputs(r, g);
     if (early)
         SAL_TRY(sal_pass_all(g, &how, err));
@@ -230,7 +232,8 @@ static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs
     so.threads = r->opts.threads;
     so.precision = r->opts.precision;
     so.reference = r->opts.reference;
-    st = sal_session_new(&plan->session, g, &so, err);
+    st = sal_session_take(&plan->session, g, &so, err);
+    g = NULL;
 done:
     sal_graph_free(bound);
     sal_graph_free(g);

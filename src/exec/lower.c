@@ -212,9 +212,49 @@ static sal_status lower_group(sal_plan *p, const sal_group *gr, sal_error *err)
     return st != SAL_OK || done ? st : sal_lower_elementwise(p, gr, err);
 }
 
+/* Give up a constant that no later node reads and no step so far: its kernels hold it in layouts of their own. */
+static void lower_release(sal_plan *p, sal_vid v)
+{
+    const sal_tensor *t = sal_val(p->g, v)->constant;
+    if (t->data == NULL)
+        return;
+    for (size_t i = 0; i < p->n_values; i++)
+        if (p->values[i].fixed == t->data &&
+            (p->values[i].used || (p->values[i].vid != v && p->values[i].vid != SAL_NONE)))
+            return; /* read as it is, or seen under another shape */
+    for (size_t i = 0; i < p->g->n_constants; i++)
+        if (p->g->constants[i] == t)
+            sal_tensor_free(p->g->constants[i]);
+}
+
+static void lower_node_done(sal_plan *p, const sal_node *n, int32_t *left)
+{
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k] != SAL_NONE && --left[n->in[k]] == 0 && sal_val(p->g, n->in[k])->constant != NULL)
+            lower_release(p, n->in[k]);
+}
+
+static void lower_group_done(sal_plan *p, const sal_node *n, const sal_group *gr, int32_t *left)
+{
+    if (gr == NULL) {
+        lower_node_done(p, n, left);
+        return;
+    }
+    if (gr->anchor != NULL)
+        lower_node_done(p, gr->anchor, left);
+    for (int i = 0; i < gr->n_epilogue; i++)
+        lower_node_done(p, gr->epilogue[i].node, left);
+    for (int i = 0; i < gr->n_members; i++)
+        lower_node_done(p, gr->members[i], left);
+}
+
 static sal_status lower_nodes(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
+    int32_t *left = sal_malloc((p->g->n_values + 1) * sizeof *left); /* readers that are still to come */
+    if (left == NULL)
+        return sal_fail_nomem(err);
+    memcpy(left, p->uses, p->g->n_values * sizeof *left);
     for (size_t i = 0; st == SAL_OK && i < p->g->n_nodes; i++) {
         const sal_node *n = p->g->nodes[i];
         const sal_group *gr = p->groups[i];
@@ -224,7 +264,9 @@ static sal_status lower_nodes(sal_plan *p, sal_error *err)
             st = lower_group(p, gr, err);
         else
             st = lower_node(p, gr != NULL ? gr->anchor : n, gr, err);
+        lower_group_done(p, n, gr, left);
     }
+    sal_free(left);
     return st;
 }
 
@@ -253,10 +295,9 @@ done:
     return st;
 }
 
-static sal_status lower_prepare_graph(sal_plan *p, const sal_graph *g, sal_error *err)
+static sal_status lower_prepare_graph(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
-    SAL_TRY(sal_graph_clone(&p->g, g, err));
     SAL_TRY(sal_pass_expand(p->g, lower_must_expand, &p->reference, err));
     if (!p->reference) {
         static const sal_fold how = SAL_FOLD(sal_node_eval);
@@ -273,14 +314,14 @@ done:
     return st;
 }
 
-sal_status sal_lower_graph(sal_plan *p, const sal_graph *g, sal_error *err)
+sal_status sal_lower_graph(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_isa_table *isa = sal_isa();
     p->block = isa->block;
     SAL_TRY(sal_dnnl_check(dnnl_engine_create(&p->engine, dnnl_cpu, 0), "engine", err));
     SAL_TRY(sal_dnnl_check(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags), "stream", err));
-    SAL_TRY(lower_prepare_graph(p, g, err));
+    SAL_TRY(lower_prepare_graph(p, err));
     SAL_TRY(lower_consumers(p, err));
     SAL_TRY(lower_sources(p, err));
     SAL_TRY(sal_plan_group(p, err));

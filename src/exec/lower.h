@@ -4,7 +4,7 @@
 
 #include "exec/plan.h"
 
-/* Fill an empty plan (threads, precision, reference set) with the steps that compute g. */
-sal_status sal_lower_graph(sal_plan *p, const sal_graph *g, sal_error *err);
+/* Fill an empty plan (graph, threads, precision, reference set) with the steps that compute its graph. */
+sal_status sal_lower_graph(sal_plan *p, sal_error *err);
 
 #endif

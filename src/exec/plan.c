@@ -120,8 +120,11 @@ sal_status sal_plan_step(sal_plan *p, const char *kernel, const sal_node *n,
             free_state(state);
         return st != SAL_OK ? st : sal_fail_nomem(err);
     }
-    for (int i = 0; i < n_in; i++)
+    for (int i = 0; i < n_in; i++) {
         ids[i] = in[i];
+        if (in[i] >= 0)
+            p->values[in[i]].used = true;
+    }
     for (int i = 0; i < n_out; i++)
         ids[n_in + i] = out[i];
     sal_step *s = &p->steps[p->n_steps];

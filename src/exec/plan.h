@@ -37,6 +37,7 @@ typedef struct sal_pvalue {
     int input;                  /* index of the graph input whose memory is used as it is; -1 */
     sal_pid alias;              /* storage is that of another physical value; -1 */
     int first, last;            /* steps that write first and read last; -1 = none */
+    bool used;                  /* some step reads it */
     bool keep;                  /* lives until the end of the run (outputs) */
     size_t offset;              /* in the arena, when the storage is its own */
 } sal_pvalue;

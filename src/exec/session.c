@@ -139,12 +139,23 @@ static sal_status session_release_constants(sal_plan *p, sal_error *err)
 
 sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts, sal_error *err)
 {
+    sal_graph *own = NULL;
+    *out = NULL;
+    sal_status st = sal_graph_clone(&own, g, err);
+    return st == SAL_OK ? sal_session_take(out, own, opts, err) : st;
+}
+
+sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts, sal_error *err)
+{
     static const sal_session_opts defaults = SAL_SESSION_OPTS_INIT;
     sal_status st = SAL_OK;
     sal_session *s = sal_calloc(1, sizeof *s);
     *out = NULL;
-    if (s == NULL)
+    if (s == NULL) {
+        sal_graph_free(g);
         return sal_fail_nomem(err);
+    }
+    s->plan.g = g;
     if (opts == NULL)
         opts = &defaults;
     int had = omp_get_max_threads();
@@ -153,7 +164,7 @@ sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_sess
     p->precision = opts->precision == SAL_BF16 ? SAL_BF16 : SAL_F32;
     p->reference = opts->reference;
     omp_set_num_threads(p->threads); /* oneDNN binds the number when a primitive is made */
-    SAL_TRY(sal_lower_graph(p, g, err));
+    SAL_TRY(sal_lower_graph(p, err));
     SAL_TRY(session_release_constants(p, err));
     SAL_TRY(session_memory(s, err));
     session_pointers(s);

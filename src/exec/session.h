@@ -20,6 +20,9 @@ typedef struct sal_session_opts {
 
 /* All shapes of g must be static (graph/passes/passes.h binds them). *out: sal_session_free(). */
 sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts, sal_error *err);
+/* The same for a graph that nobody else needs: it is taken over (also on failure), and its constants are given up as
+ * soon as kernels hold them in their own layouts, so that weights are never in memory twice. */
+sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts, sal_error *err);
 /* inputs: one tensor for each graph input, in order, of its dtype and shape; read during the call only. */
 sal_status sal_session_run(sal_session *s, const sal_tensor *inputs, sal_error *err);
 /* Output i of the last run; borrowed, valid until the next run or free. */

@@ -144,7 +144,8 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
             bound[i].dims[0] = i == 0 ? n : q;
     }
     SAL_TRY(sal_graph_bind(&g, x->graph, count, bound, &how, err));
-    SAL_TRY(sal_session_new(out, g, &so, err));
+    st = sal_session_take(out, g, &so, err);
+    g = NULL;
 done:
     sal_graph_free(g);
     return st;
@@ -287,9 +288,9 @@ static sal_status explainer_logits_of_method(sal_explainer *e, const sal_tensor 
 
     memcpy(dims, q->dims, sizeof(dims));
     if (q->rank > 0 && dims[0] < 0)
-        dims[0] = 1;
+        dims[0] = n;
     SAL_TRY(sal_tensor_new(&zeros, SAL_F32, q->rank, dims, err));
-    SAL_TRY(explainer_session(e, x, n, 1, &s, err));
+    SAL_TRY(explainer_session(e, x, n, e->x.target.batched ? n : 1, &s, err));
     SAL_TRY(explainer_execute(s, x->graph, inputs, &zeros, err));
     st = explainer_copy(sal_session_output(s, 0), out, err);
 done:
@@ -346,9 +347,15 @@ static sal_status explainer_single(sal_explainer *e, const sal_tensor *inputs,
                                    sal_error *err)
 {
     const sal_explain_graph *x = &e->x;
+    sal_tensor rows = SAL_TENSOR_INIT;
     sal_session *s;
     sal_status st = SAL_OK;
 
+    /* One plan serves a question for all samples, one for each, and the logits before any. */
+    if (x->target.batched && query->dims[0] == 1 && n > 1) {
+        SAL_TRY(explainer_tile(query, 0, n, &rows, err));
+        query = &rows;
+    }
     SAL_TRY(explainer_session(e, x, n, sal_tensor_count(query) / x->target.classes, &s, err));
     SAL_TRY(explainer_execute(s, x->graph, inputs, query, err));
     SAL_TRY(explainer_copy(sal_session_output(s, 0), &out->logits, err));
@@ -357,6 +364,7 @@ static sal_status explainer_single(sal_explainer *e, const sal_tensor *inputs,
         SAL_TRY(explainer_copy(sal_session_output(s, x->graph->n_outputs > 2 ? 2 : 1),
                                &out->layer_map, err));
 done:
+    sal_tensor_free(&rows);
     return st;
 }
 
