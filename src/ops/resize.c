@@ -233,32 +233,40 @@ done:
     return st;
 }
 
-static sal_status resize_eval(const sal_eval *e)
+sal_status sal_resize_plan_of(const sal_node *n, const sal_tensor *const in[4], sal_resize_plan *p,
+                              sal_error *err)
 {
-    const sal_tensor *x = e->in[0], *in[4] = {NULL, NULL, NULL, NULL};
     resize_args a;
-    sal_resize_plan p;
     sal_status st;
-    for (int i = 0; i < e->node->n_in && i < 4; i++)
-        in[i] = e->in[i];
-    SAL_TRY(resize_axes_of(e->node, x->rank, &a, e->err));
-    a.dims = x->dims;
-    SAL_TRY(resize_floats(&a, in[1], in[2], e->err));
+    SAL_TRY(resize_axes_of(n, in[0]->rank, &a, err));
+    a.dims = in[0]->dims;
+    SAL_TRY(resize_floats(&a, in[1], in[2], err));
     if (!a.by_scale && in[3] != NULL) {
         if (sal_tensor_count(in[3]) != a.n)
-            return sal_fail(e->err, SAL_ESHAPE, "%lld sizes for %d axes",
+            return sal_fail(err, SAL_ESHAPE, "%lld sizes for %d axes",
                             (long long)sal_tensor_count(in[3]), a.n);
         for (int i = 0; i < a.n; i++)
             a.size[i] = sal_move_int(in[3], i);
         a.by_size = true;
     }
-    SAL_TRY(resize_plan(e->node, &a, &p, e->err));
-    SAL_TRY(sal_resize_apply(&p, false, x, e->out[0], e->err));
+    SAL_TRY(resize_plan(n, &a, p, err));
 done:
     return st;
 }
 
-/* The adjoint of the same linear map, with everything that it depends on as attributes. */
+static sal_status resize_eval(const sal_eval *e)
+{
+    const sal_tensor *in[4] = {NULL, NULL, NULL, NULL};
+    sal_resize_plan p;
+    sal_status st;
+    for (int i = 0; i < e->node->n_in && i < 4; i++)
+        in[i] = e->in[i];
+    SAL_TRY(sal_resize_plan_of(e->node, in, &p, e->err));
+    SAL_TRY(sal_resize_apply(&p, false, in[0], e->out[0], e->err));
+done:
+    return st;
+}
+
 static sal_status resize_vjp(sal_vjp *v)
 {
     sal_builder *b = v->b;
