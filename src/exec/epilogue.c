@@ -1,4 +1,5 @@
-/* Element-wise nodes behind a convolution or matrix product as post-operations (exec/epilogue.h). */
+/* Element-wise nodes behind a convolution or matrix product as post-operations (exec/epilogue.h).
+ */
 #include "exec/epilogue.h"
 
 #include "exec/tile.h"
@@ -11,17 +12,25 @@ typedef struct epilogue_unary {
     dnnl_alg_kind_t alg;
 } epilogue_unary;
 
-/* Those whose oneDNN form agrees with ours for all parameters; the rest is mapped in epilogue_unary_alg. */
+/* Those whose oneDNN form agrees with ours for all parameters; the rest is mapped in
+ * epilogue_unary_alg. */
 static const epilogue_unary epilogue_unaries[] = {
-    { SAL_TILE_RELU, dnnl_eltwise_relu },         { SAL_TILE_LEAKY_RELU, dnnl_eltwise_relu },
-    { SAL_TILE_ELU, dnnl_eltwise_elu },           { SAL_TILE_TANH, dnnl_eltwise_tanh },
-    { SAL_TILE_SIGMOID, dnnl_eltwise_logistic },  { SAL_TILE_GELU, dnnl_eltwise_gelu_erf },
-    { SAL_TILE_GELU_TANH, dnnl_eltwise_gelu_tanh }, { SAL_TILE_SWISH, dnnl_eltwise_swish },
-    { SAL_TILE_CLIP, dnnl_eltwise_clip },         { SAL_TILE_ABS, dnnl_eltwise_abs },
-    { SAL_TILE_SQUARE, dnnl_eltwise_square },     { SAL_TILE_NEG, dnnl_eltwise_linear },
+    {SAL_TILE_RELU, dnnl_eltwise_relu},
+    {SAL_TILE_LEAKY_RELU, dnnl_eltwise_relu},
+    {SAL_TILE_ELU, dnnl_eltwise_elu},
+    {SAL_TILE_TANH, dnnl_eltwise_tanh},
+    {SAL_TILE_SIGMOID, dnnl_eltwise_logistic},
+    {SAL_TILE_GELU, dnnl_eltwise_gelu_erf},
+    {SAL_TILE_GELU_TANH, dnnl_eltwise_gelu_tanh},
+    {SAL_TILE_SWISH, dnnl_eltwise_swish},
+    {SAL_TILE_CLIP, dnnl_eltwise_clip},
+    {SAL_TILE_ABS, dnnl_eltwise_abs},
+    {SAL_TILE_SQUARE, dnnl_eltwise_square},
+    {SAL_TILE_NEG, dnnl_eltwise_linear},
 };
 
-static bool epilogue_unary_alg(sal_tile_op op, float p0, float p1, dnnl_alg_kind_t *alg, float *a, float *b)
+static bool epilogue_unary_alg(sal_tile_op op, float p0, float p1, dnnl_alg_kind_t *alg, float *a,
+                               float *b)
 {
     for (size_t i = 0; i < SAL_COUNTOF(epilogue_unaries); i++) {
         if (epilogue_unaries[i].op != op)
@@ -87,9 +96,10 @@ static void epilogue_scalar(sal_tile_op op, int chain, double c, epilogue_form *
         f->kind = EPI_NONE;
 }
 
-static epilogue_form epilogue_form_of(const sal_plan *p, const sal_node *anchor, const sal_node *e, int chain)
+static epilogue_form epilogue_form_of(const sal_plan *p, const sal_node *anchor, const sal_node *e,
+                                      int chain)
 {
-    epilogue_form f = { .kind = EPI_NONE, .operand = SAL_NONE };
+    epilogue_form f = {.kind = EPI_NONE, .operand = SAL_NONE};
     const sal_graph *g = p->g;
     sal_tile_op op;
     float p0, p1;
@@ -109,7 +119,7 @@ static epilogue_form epilogue_form_of(const sal_plan *p, const sal_node *anchor,
             sal_val(g, e->in[0])->dtype != SAL_BOOL ||
             !epilogue_same_dims(sal_val(g, e->in[0]), sal_val(g, e->out[0])))
             return f;
-        f = (epilogue_form){ EPI_FULL, dnnl_binary_mul, 0.0f, 0.0f, e->in[0] };
+        f = (epilogue_form){EPI_FULL, dnnl_binary_mul, 0.0f, 0.0f, e->in[0]};
         return f;
     }
     if (operands != 2)
@@ -144,7 +154,8 @@ static bool epilogue_anchor_takes(const sal_plan *p, const sal_node *anchor)
     if (strcmp(anchor->op->name, "ConvTranspose") != 0)
         return true;
     const sal_value *x = sal_val(p->g, anchor->in[0]), *k = sal_val(p->g, anchor->in[1]);
-    if (k->constant == NULL || sal_window_from_node(&w, anchor, x->rank, x->dims, k->dims, true, NULL) != SAL_OK)
+    if (k->constant == NULL ||
+        sal_window_from_node(&w, anchor, x->rank, x->dims, k->dims, true, NULL) != SAL_OK)
         return false;
     for (int i = 0; i < w.n; i++)
         if (w.strides[i] != 1 || w.out_pad[i] != 0)
@@ -152,8 +163,8 @@ static bool epilogue_anchor_takes(const sal_plan *p, const sal_node *anchor)
     return true;
 }
 
-bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_group *so_far, const sal_node *e,
-                       int chain)
+bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_group *so_far,
+                       const sal_node *e, int chain)
 {
     (void)so_far;
     if (sal_plan_dtype(p, anchor->out[0]) != SAL_F32 || !epilogue_anchor_takes(p, anchor))
@@ -161,21 +172,22 @@ bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_grou
     return epilogue_form_of(p, anchor, e, chain).kind != EPI_NONE;
 }
 
-static sal_status epilogue_append(sal_postops *po, dnnl_post_ops_t ops, const sal_plan *p, const epilogue_form *f,
-                                  int rank, const int64_t *dims, int channel_axis, sal_layout layout,
-                                  sal_error *err)
+static sal_status epilogue_append(sal_postops *po, dnnl_post_ops_t ops, const sal_plan *p,
+                                  const epilogue_form *f, int rank, const int64_t *dims,
+                                  int channel_axis, sal_layout layout, sal_error *err)
 {
     sal_status st = SAL_OK;
     if (f->kind == EPI_UNARY)
-        return sal_dnnl_check(dnnl_post_ops_append_eltwise(ops, f->alg, f->a, f->b), "element-wise epilogue", err);
+        return sal_dnnl_check(dnnl_post_ops_append_eltwise(ops, f->alg, f->a, f->b),
+                              "element-wise epilogue", err);
     int k = po->n;
     po->index[k] = dnnl_post_ops_len(ops);
     po->vid[k] = f->operand;
     po->channel[k] = f->kind == EPI_CHANNEL;
     po->layout[k] = layout;
     po->dtype[k] = sal_val(p->g, f->operand)->dtype == SAL_BOOL ? SAL_BOOL
-                   : f->kind == EPI_CHANNEL                      ? SAL_F32
-                                                                 : sal_plan_act(p);
+                   : f->kind == EPI_CHANNEL                     ? SAL_F32
+                                                                : sal_plan_act(p);
     if (f->kind == EPI_CHANNEL) {
         int64_t one[SAL_MAX_RANK];
         for (int i = 0; i < rank; i++)
@@ -201,7 +213,8 @@ sal_status sal_postops_new(sal_postops *po, const sal_plan *p, const sal_group *
         goto done;
     SAL_DNNL(dnnl_post_ops_create(&ops));
     for (int i = 0; i < group->n_epilogue; i++) {
-        epilogue_form f = epilogue_form_of(p, group->anchor, group->epilogue[i].node, group->epilogue[i].chain);
+        epilogue_form f =
+            epilogue_form_of(p, group->anchor, group->epilogue[i].node, group->epilogue[i].chain);
         SAL_TRY(epilogue_append(po, ops, p, &f, rank, dims, channel_axis, layout, err));
     }
     SAL_DNNL(dnnl_primitive_attr_set_post_ops(po->attr, ops));
@@ -221,15 +234,17 @@ void sal_postops_free(sal_postops *po)
     memset(po, 0, sizeof *po);
 }
 
-sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *args, int *n_args, sal_error *err)
+sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *args, int *n_args,
+                            sal_error *err)
 {
     for (int i = 0; i < po->n; i++) {
         sal_pid v;
-        sal_status st = sal_plan_get(p, po->vid[i], po->channel[i] ? SAL_PLAIN : po->layout[i], po->dtype[i], &v, err);
+        sal_status st = sal_plan_get(p, po->vid[i], po->channel[i] ? SAL_PLAIN : po->layout[i],
+                                     po->dtype[i], &v, err);
         if (st != SAL_OK)
             return st;
-        args[(*n_args)++] = (sal_prim_arg){ DNNL_ARG_ATTR_MULTIPLE_POST_OP(po->index[i]) | DNNL_ARG_SRC_1, v,
-                                            po->desc[i], false };
+        args[(*n_args)++] = (sal_prim_arg){
+            DNNL_ARG_ATTR_MULTIPLE_POST_OP(po->index[i]) | DNNL_ARG_SRC_1, v, po->desc[i], false};
     }
     return SAL_OK;
 }

@@ -15,14 +15,16 @@ typedef struct sal_postops {
     dnnl_memory_desc_t desc[SAL_MAX_EPILOGUE];
 } sal_postops;
 
-/* Attributes for a primitive whose output has the given rank and dims (as the primitive sees them, with the
- * same number of elements as the logical output) in `layout`; channels lie along `channel_axis`. group may
- * be NULL. Free with sal_postops_free, also after failure. */
+/* Attributes for a primitive whose output has the given rank and dims (as the primitive sees them,
+ * with the same number of elements as the logical output) in `layout`; channels lie along
+ * `channel_axis`. group may be NULL. Free with sal_postops_free, also after failure. */
 sal_status sal_postops_new(sal_postops *po, const sal_plan *p, const sal_group *group, int rank,
-                           const int64_t *dims, int channel_axis, sal_layout layout, sal_error *err);
+                           const int64_t *dims, int channel_axis, sal_layout layout,
+                           sal_error *err);
 void sal_postops_free(sal_postops *po);
 /* Bring the operands into their forms and add them as arguments. */
-sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *args, int *n_args, sal_error *err);
+sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *args, int *n_args,
+                            sal_error *err);
 
 /* The element type of activations of heavy kernels. */
 static inline sal_dtype sal_plan_act(const sal_plan *p)
@@ -33,7 +35,8 @@ static inline sal_dtype sal_plan_act(const sal_plan *p)
 /* Logical value that the group leaves (the last epilogue's output, or the anchor's). */
 static inline sal_vid sal_group_result(const sal_node *n, const sal_group *gr)
 {
-    return gr != NULL && gr->n_epilogue > 0 ? gr->epilogue[gr->n_epilogue - 1].node->out[0] : n->out[0];
+    return gr != NULL && gr->n_epilogue > 0 ? gr->epilogue[gr->n_epilogue - 1].node->out[0]
+                                            : n->out[0];
 }
 
 #endif

@@ -1,9 +1,9 @@
 /* Which nodes run together.
  *
- * An anchor (convolution, matrix product) takes the element-wise nodes that follow it as an epilogue, as
- * long as nobody else reads the value between. Other element-wise nodes of one shape form groups that run as
- * one tiled pass. A group runs where its last member stood, so a node may join only while no other node
- * between reads what the group makes. */
+ * An anchor (convolution, matrix product) takes the element-wise nodes that follow it as an
+ * epilogue, as long as nobody else reads the value between. Other element-wise nodes of one shape
+ * form groups that run as one tiled pass. A group runs where its last member stood, so a node may
+ * join only while no other node between reads what the group makes. */
 #include "exec/plan.h"
 
 #include "exec/tile.h"
@@ -37,8 +37,8 @@ static void group_extend_anchor(sal_plan *p, sal_group *gr)
     sal_vid v = gr->anchor->out[0];
     while (gr->n_epilogue < SAL_MAX_EPILOGUE) {
         const sal_node *e = group_only_consumer(p, v);
-        if (e == NULL || p->groups[e->id] != NULL || (e->op->flags & SAL_OP_ELEMENTWISE) == 0 || e->n_out != 1 ||
-            e->out[0] == SAL_NONE || !group_same_shape(p->g, v, e->out[0]))
+        if (e == NULL || p->groups[e->id] != NULL || (e->op->flags & SAL_OP_ELEMENTWISE) == 0 ||
+            e->n_out != 1 || e->out[0] == SAL_NONE || !group_same_shape(p->g, v, e->out[0]))
             return;
         int chain = -1, times = 0;
         for (int k = 0; k < e->n_in; k++) {
@@ -49,7 +49,7 @@ static void group_extend_anchor(sal_plan *p, sal_group *gr)
         }
         if (times != 1 || !sal_epilogue_fits(p, gr->anchor, gr, e, chain))
             return;
-        gr->epilogue[gr->n_epilogue++] = (sal_epilogue){ e, chain };
+        gr->epilogue[gr->n_epilogue++] = (sal_epilogue){e, chain};
         gr->position = e->id;
         p->groups[e->id] = gr;
         v = e->out[0];
@@ -91,8 +91,8 @@ static bool group_reads(const sal_group *gr, sal_vid v)
     return false;
 }
 
-/* Groups of masks stay where scheduling put them: moved to where the mask is used, they would keep alive the
- * float values that they exist to replace. */
+/* Groups of masks stay where scheduling put them: moved to where the mask is used, they would keep
+ * alive the float values that they exist to replace. */
 static bool group_is_mask(const sal_plan *p, const sal_group *gr)
 {
     return sal_val(p->g, gr->members[gr->n_members - 1]->out[0])->dtype == SAL_BOOL;

@@ -12,8 +12,10 @@ typedef enum sal_tile_op {
     SAL_TILE_COUNT
 } sal_tile_op;
 
-/* d[i] = f(a[i], b[i], c[i]; p0, p1) for i < n. d may be a, b or c itself. Truth values are 1 and 0. */
-typedef void (*sal_tile_fn)(float *d, const float *a, const float *b, const float *c, int n, float p0, float p1);
+/* d[i] = f(a[i], b[i], c[i]; p0, p1) for i < n. d may be a, b or c itself. Truth values are 1 and
+ * 0. */
+typedef void (*sal_tile_fn)(float *d, const float *a, const float *b, const float *c, int n,
+                            float p0, float p1);
 
 typedef struct sal_isa_table {
     const char *name;
@@ -33,29 +35,34 @@ typedef struct sal_isa_table {
     void (*softmax)(float *y, const float *x, int64_t n);
     /* dx = y * (dy - sum(dy * y)) */
     void (*softmax_grad)(float *dx, const float *dy, const float *y, int64_t n);
-    /* Layer normalisation of one row; bias may be NULL; mean and 1/sqrt(var + eps) are returned when not NULL. */
-    void (*layer_norm)(float *y, const float *x, const float *scale, const float *bias, int64_t n, float eps);
+    /* Layer normalisation of one row; bias may be NULL; mean and 1/sqrt(var + eps) are returned
+     * when not NULL. */
+    void (*layer_norm)(float *y, const float *x, const float *scale, const float *bias, int64_t n,
+                       float eps);
     /* dx of one row of layer normalisation. */
-    void (*layer_norm_grad)(float *dx, const float *dy, const float *x, const float *scale, int64_t n, float eps);
+    void (*layer_norm_grad)(float *dx, const float *dy, const float *x, const float *scale,
+                            int64_t n, float eps);
     /* Sums for reductions: sum and sum of products over contiguous elements, in double. */
     double (*sum)(const float *x, int64_t n);
     /* acc[c] += sum over i of x[i * block + c], c < block. */
     void (*sum_blocked)(float *acc, const float *x, int64_t n);
-    /* Products for the input gradient of a convolution with few input channels. For `pixels` neighbouring pixels
-     * of a blocked gradient (channel block b of pixel i begins at dy + b * block_stride + i * block):
-     * out[i * lanes + l] = sum over m of dy[i][m] * w[m * lanes + l]. lanes is a multiple of 16, m_count of the
-     * block. */
-    void (*pixel_products)(float *out, const float *dy, const float *w, int64_t pixels, int64_t block_stride,
-                           int64_t m_count, int64_t lanes);
+    /* Products for the input gradient of a convolution with few input channels. For `pixels`
+     * neighbouring pixels of a blocked gradient (channel block b of pixel i begins at dy + b *
+     * block_stride + i * block): out[i * lanes + l] = sum over m of dy[i][m] * w[m * lanes + l].
+     * lanes is a multiple of 16, m_count of the block. */
+    void (*pixel_products)(float *out, const float *dy, const float *w, int64_t pixels,
+                           int64_t block_stride, int64_t m_count, int64_t lanes);
     /* row[i * step + j] += from[i * lanes + j] for j < width, i < pixels; width is 4, 8 or 16. */
-    void (*add_windows)(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes, int width);
-    /* One window of max pooling, one block of channels: dy goes to the first of the taps (offsets into x and dx)
-     * whose x equals the maximum y. */
-    void (*max_scatter)(float *dx, const float *x, const float *y, const float *dy, const int64_t *taps, int n);
+    void (*add_windows)(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes,
+                        int width);
+    /* One window of max pooling, one block of channels: dy goes to the first of the taps (offsets
+     * into x and dx) whose x equals the maximum y. */
+    void (*max_scatter)(float *dx, const float *x, const float *y, const float *dy,
+                        const int64_t *taps, int n);
 } sal_isa_table;
 
-/* The best table for this machine, or a lesser one when the environment variable SAL_CPU says "baseline" or
- * "avx2". Read once. */
+/* The best table for this machine, or a lesser one when the environment variable SAL_CPU says
+ * "baseline" or "avx2". Read once. */
 const sal_isa_table *sal_isa(void);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "exec/plan.h"
 
-#define SAL_KERNEL(op, function, file)                                                                          \
-    sal_status sal_lower_##function(sal_plan *p, const sal_node *n, const sal_group *group, bool *done, \
-                              sal_error *err);
+#define SAL_KERNEL(op, function, file)                                                             \
+    sal_status sal_lower_##function(sal_plan *p, const sal_node *n, const sal_group *group,        \
+                                    bool *done, sal_error *err);
 #define SAL_ANCHOR(op)
 #include "exec/kernels.def"
 #undef SAL_KERNEL

@@ -11,12 +11,12 @@
 #include "ops/expand.h"
 
 static const sal_kernel kernel_table[] = {
-#define SAL_KERNEL(op, function, file) { #op, sal_lower_##function },
+#define SAL_KERNEL(op, function, file) {#op, sal_lower_##function},
 #define SAL_ANCHOR(op)
 #include "exec/kernels.def"
 #undef SAL_KERNEL
 #undef SAL_ANCHOR
-    { NULL, NULL },
+    {NULL, NULL},
 };
 
 static const char *const anchor_table[] = {
@@ -44,7 +44,8 @@ bool sal_kernel_anchors(const char *op)
     return false;
 }
 
-/* Nodes without a kernel run faster as the simpler operators they stand for; composites have no other way. */
+/* Nodes without a kernel run faster as the simpler operators they stand for; composites have no
+ * other way. */
 static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
 {
     sal_tile_op op;
@@ -55,7 +56,8 @@ static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
         return false;
     if (n->op->eval == NULL)
         return true;
-    return !*reference && (n->op->flags & SAL_OP_MOVE) == 0 && !sal_tile_code(g, n, &op, &p0, &p1, &operands) &&
+    return !*reference && (n->op->flags & SAL_OP_MOVE) == 0 &&
+           !sal_tile_code(g, n, &op, &p0, &p1, &operands) &&
            sal_dtype_is_float(sal_val(g, n->out[0])->dtype);
 }
 
@@ -64,15 +66,18 @@ static sal_status lower_check_static(const sal_graph *g, sal_error *err)
     char text[160];
     for (size_t i = 0; i < g->n_inputs; i++)
         if (!sal_value_is_static(sal_val(g, g->inputs[i])))
-            return sal_fail(err, SAL_ESHAPE, "the shape of input %s is not fixed: %s; give the input shapes",
-                            sal_val(g, g->inputs[i])->name, sal_value_text(g, g->inputs[i], text, sizeof text));
+            return sal_fail(
+                err, SAL_ESHAPE, "the shape of input %s is not fixed: %s; give the input shapes",
+                sal_val(g, g->inputs[i])->name, sal_value_text(g, g->inputs[i], text, sizeof text));
     for (size_t i = 0; i < g->n_nodes; i++)
         for (int k = 0; k < g->nodes[i]->n_out; k++) {
             sal_vid v = g->nodes[i]->out[k];
             if (v != SAL_NONE && !sal_value_is_static(sal_val(g, v)))
-                return sal_fail(err, SAL_ESHAPE,
-                                "%s node '%s': the shape %s of its output is not fixed; give the input shapes",
-                                g->nodes[i]->op->name, g->nodes[i]->name, sal_value_text(g, v, text, sizeof text));
+                return sal_fail(
+                    err, SAL_ESHAPE,
+                    "%s node '%s': the shape %s of its output is not fixed; give the input shapes",
+                    g->nodes[i]->op->name, g->nodes[i]->name,
+                    sal_value_text(g, v, text, sizeof text));
         }
     return SAL_OK;
 }
@@ -104,7 +109,7 @@ static sal_status lower_consumers(sal_plan *p, sal_error *err)
                 node[start[v] + fill[v]++] = (int32_t)i;
         }
     sal_free(fill);
-    p->consumers = (sal_use_list){ start, node };
+    p->consumers = (sal_use_list){start, node};
     return SAL_OK;
 }
 
@@ -126,11 +131,13 @@ static sal_status lower_sources(sal_plan *p, sal_error *err)
         if (st != SAL_OK)
             return st;
         static const uint64_t nothing = 0; /* of a tensor without elements */
-        p->values[id].fixed = x->constant->data != NULL ? x->constant->data : (const void *)&nothing;
+        p->values[id].fixed =
+            x->constant->data != NULL ? x->constant->data : (const void *)&nothing;
     }
     for (size_t i = 0; i < g->n_inputs; i++) {
         sal_pid id;
-        sal_status st = sal_plan_new(p, g->inputs[i], SAL_PLAIN, sal_val(g, g->inputs[i])->dtype, &id, err);
+        sal_status st =
+            sal_plan_new(p, g->inputs[i], SAL_PLAIN, sal_val(g, g->inputs[i])->dtype, &id, err);
         if (st != SAL_OK)
             return st;
         p->values[id].input = (int)i;
@@ -139,7 +146,8 @@ static sal_status lower_sources(sal_plan *p, sal_error *err)
 }
 
 /* Strides of a view under a shape that differs by axes of length 1 only; false for other shapes. */
-static bool lower_restride(const sal_value *x, const int64_t *strides, const sal_value *y, int64_t *out)
+static bool lower_restride(const sal_value *x, const int64_t *strides, const sal_value *y,
+                           int64_t *out)
 {
     int i = 0, j = 0;
     for (; j < y->rank; j++) {
@@ -161,7 +169,7 @@ static bool lower_restride(const sal_value *x, const int64_t *strides, const sal
 static sal_status lower_view(sal_plan *p, const sal_node *n, sal_error *err)
 {
     sal_pid from, to;
-    int64_t strides[SAL_MAX_RANK] = { 0 }, moved[SAL_MAX_RANK] = { 0 };
+    int64_t strides[SAL_MAX_RANK] = {0}, moved[SAL_MAX_RANK] = {0};
     if (sal_plan_has(p, n->in[0], SAL_STRIDED) && !sal_plan_has(p, n->in[0], SAL_PLAIN)) {
         sal_status found = sal_plan_get_any_plain(p, n->in[0], &from, strides, err);
         if (found != SAL_OK)
@@ -196,7 +204,7 @@ static sal_status lower_node(sal_plan *p, const sal_node *n, const sal_group *gr
 
 sal_status sal_lower_epilogue(sal_plan *p, const sal_group *gr, sal_error *err)
 {
-    sal_group tail = { .position = gr->position };
+    sal_group tail = {.position = gr->position};
     const sal_node *members[SAL_MAX_EPILOGUE];
     for (int i = 0; i < gr->n_epilogue; i++)
         members[i] = gr->epilogue[i].node;
@@ -212,7 +220,8 @@ static sal_status lower_group(sal_plan *p, const sal_group *gr, sal_error *err)
     return st != SAL_OK || done ? st : sal_lower_elementwise(p, gr, err);
 }
 
-/* Give up a constant that no later node reads and no step so far: its kernels hold it in layouts of their own. */
+/* Give up a constant that no later node reads and no step so far: its kernels hold it in layouts of
+ * their own. */
 static void lower_release(sal_plan *p, sal_vid v)
 {
     const sal_tensor *t = sal_val(p->g, v)->constant;
@@ -230,7 +239,8 @@ static void lower_release(sal_plan *p, sal_vid v)
 static void lower_node_done(sal_plan *p, const sal_node *n, int32_t *left)
 {
     for (int k = 0; k < n->n_in; k++)
-        if (n->in[k] != SAL_NONE && --left[n->in[k]] == 0 && sal_val(p->g, n->in[k])->constant != NULL)
+        if (n->in[k] != SAL_NONE && --left[n->in[k]] == 0 &&
+            sal_val(p->g, n->in[k])->constant != NULL)
             lower_release(p, n->in[k]);
 }
 
@@ -251,7 +261,8 @@ static void lower_group_done(sal_plan *p, const sal_node *n, const sal_group *gr
 static sal_status lower_nodes(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
-    int32_t *left = sal_malloc((p->g->n_values + 1) * sizeof *left); /* readers that are still to come */
+    int32_t *left =
+        sal_malloc((p->g->n_values + 1) * sizeof *left); /* readers that are still to come */
     if (left == NULL)
         return sal_fail_nomem(err);
     memcpy(left, p->uses, p->g->n_values * sizeof *left);
@@ -270,7 +281,8 @@ static sal_status lower_nodes(sal_plan *p, sal_error *err)
     return st;
 }
 
-/* Outputs leave row-major, in their own element type, in memory that the session keeps until the next run. */
+/* Outputs leave row-major, in their own element type, in memory that the session keeps until the
+ * next run. */
 static sal_status lower_outputs(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
@@ -279,14 +291,16 @@ static sal_status lower_outputs(sal_plan *p, sal_error *err)
     if (p->output_form == NULL)
         return sal_fail_nomem(err);
     for (size_t i = 0; i < g->n_outputs; i++) {
-        SAL_TRY(sal_plan_get(p, g->outputs[i], SAL_PLAIN, sal_val(g, g->outputs[i])->dtype, &p->output_form[i],
-                             err));
+        SAL_TRY(sal_plan_get(p, g->outputs[i], SAL_PLAIN, sal_val(g, g->outputs[i])->dtype,
+                             &p->output_form[i], err));
         sal_pid root = p->output_form[i];
         while (p->values[root].alias >= 0)
             root = p->values[root].alias;
-        if (p->values[root].input >= 0) { /* the caller's memory: its contents may be gone after the run */
+        if (p->values[root].input >=
+            0) { /* the caller's memory: its contents may be gone after the run */
             sal_pid from = p->output_form[i];
-            SAL_TRY(sal_plan_new(p, g->outputs[i], SAL_PLAIN, p->values[from].dtype, &p->output_form[i], err));
+            SAL_TRY(sal_plan_new(p, g->outputs[i], SAL_PLAIN, p->values[from].dtype,
+                                 &p->output_form[i], err));
             SAL_TRY(sal_lower_copy(p, from, p->output_form[i], err));
         }
         p->values[p->output_form[i]].keep = true;
@@ -320,7 +334,8 @@ sal_status sal_lower_graph(sal_plan *p, sal_error *err)
     const sal_isa_table *isa = sal_isa();
     p->block = isa->block;
     SAL_TRY(sal_dnnl_check(dnnl_engine_create(&p->engine, dnnl_cpu, 0), "engine", err));
-    SAL_TRY(sal_dnnl_check(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags), "stream", err));
+    SAL_TRY(sal_dnnl_check(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags),
+                           "stream", err));
     SAL_TRY(lower_prepare_graph(p, err));
     SAL_TRY(lower_consumers(p, err));
     SAL_TRY(lower_sources(p, err));

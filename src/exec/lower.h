@@ -4,7 +4,8 @@
 
 #include "exec/plan.h"
 
-/* Fill an empty plan (graph, threads, precision, reference set) with the steps that compute its graph. */
+/* Fill an empty plan (graph, threads, precision, reference set) with the steps that compute its
+ * graph. */
 sal_status sal_lower_graph(sal_plan *p, sal_error *err);
 
 #endif

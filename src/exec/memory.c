@@ -1,8 +1,8 @@
 /* Where activations lie: liveness, in-place reuse, one arena.
  *
- * Every physical value lives from the step that writes it to the last step that reads it. Values are placed
- * largest first at the lowest offset that is free during their whole life (greedy by size; Pisarchyk and Lee,
- * arXiv 2001.03288). */
+ * Every physical value lives from the step that writes it to the last step that reads it. Values
+ * are placed largest first at the lowest offset that is free during their whole life (greedy by
+ * size; Pisarchyk and Lee, arXiv 2001.03288). */
 #include "exec/plan.h"
 
 static const size_t memory_align = 64;
@@ -61,12 +61,13 @@ static void memory_in_place(sal_plan *p)
                 continue;
             sal_pid r = memory_root(p, s->in[i]);
             sal_pvalue *in = &p->values[r];
-            if (!memory_owned(in) || in->last != (int)k || in->bytes != out->bytes || in->dtype != out->dtype ||
-                in->layout != out->layout || in->first == (int)k)
+            if (!memory_owned(in) || in->last != (int)k || in->bytes != out->bytes ||
+                in->dtype != out->dtype || in->layout != out->layout || in->first == (int)k)
                 continue;
             int twice = 0;
             for (int j = 0; j < s->n_in; j++)
-                twice += s->in[j] >= 0 && memory_root(p, s->in[j]) == r && (s->in_place >> j & 1u) == 0;
+                twice +=
+                    s->in[j] >= 0 && memory_root(p, s->in[j]) == r && (s->in_place >> j & 1u) == 0;
             if (twice > 0)
                 continue;
             in->last = SAL_MAX(in->last, out->last);
@@ -99,7 +100,8 @@ static int memory_lower(const void *a, const void *b)
     return x->value - y->value;
 }
 
-/* Lowest offset at which block b overlaps none of the `n` placed blocks that live at the same time. */
+/* Lowest offset at which block b overlaps none of the `n` placed blocks that live at the same time.
+ */
 static size_t memory_fit(const memory_block *b, memory_block **placed, size_t n)
 {
     size_t at = 0;
@@ -127,8 +129,9 @@ sal_status sal_plan_memory(sal_plan *p, sal_error *err)
     for (size_t i = 0; i < p->n_values; i++) {
         const sal_pvalue *x = &p->values[i];
         if (memory_owned(x))
-            blocks[n++] = (memory_block){ (sal_pid)i, (SAL_MAX(x->bytes, 1) + memory_align - 1) & ~(memory_align - 1),
-                                          x->first, x->last, 0 };
+            blocks[n++] = (memory_block){
+                (sal_pid)i, (SAL_MAX(x->bytes, 1) + memory_align - 1) & ~(memory_align - 1),
+                x->first, x->last, 0};
     }
     qsort(blocks, n, sizeof *blocks, memory_larger);
     for (size_t i = 0; i < n; i++) {

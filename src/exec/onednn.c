@@ -35,8 +35,8 @@ dnnl_data_type_t sal_dnnl_type(sal_dtype dtype)
 
 static dnnl_format_tag_t onednn_tag(int block, int rank)
 {
-    static const dnnl_format_tag_t of16[] = { dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c };
-    static const dnnl_format_tag_t of8[] = { dnnl_nCw8c, dnnl_nChw8c, dnnl_nCdhw8c };
+    static const dnnl_format_tag_t of16[] = {dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c};
+    static const dnnl_format_tag_t of8[] = {dnnl_nCw8c, dnnl_nChw8c, dnnl_nCdhw8c};
     if (rank < 3 || rank > 5)
         return dnnl_format_tag_undef;
     return block == 16 ? of16[rank - 3] : of8[rank - 3];
@@ -45,20 +45,21 @@ static dnnl_format_tag_t onednn_tag(int block, int rank)
 sal_status sal_dnnl_strided(sal_dtype dtype, int rank, const int64_t *dims, const int64_t *strides,
                             dnnl_memory_desc_t *out, sal_error *err)
 {
-    dnnl_dims_t d = { 0 }, s = { 0 }; /* the C API declares full arrays */
+    dnnl_dims_t d = {0}, s = {0}; /* the C API declares full arrays */
     *out = NULL;
     for (int i = 0; i < rank; i++) {
         d[i] = dims[i];
         s[i] = strides[i];
     }
-    return sal_dnnl_check(dnnl_memory_desc_create_with_strides(out, rank, d, sal_dnnl_type(dtype), s),
-                          "memory descriptor", err);
+    return sal_dnnl_check(
+        dnnl_memory_desc_create_with_strides(out, rank, d, sal_dnnl_type(dtype), s),
+        "memory descriptor", err);
 }
 
-static sal_status onednn_tagged(sal_dtype dtype, int rank, const int64_t *dims, dnnl_format_tag_t tag,
-                                dnnl_memory_desc_t *out, sal_error *err)
+static sal_status onednn_tagged(sal_dtype dtype, int rank, const int64_t *dims,
+                                dnnl_format_tag_t tag, dnnl_memory_desc_t *out, sal_error *err)
 {
-    dnnl_dims_t d = { 0 };
+    dnnl_dims_t d = {0};
     *out = NULL;
     for (int i = 0; i < rank; i++)
         d[i] = dims[i];
@@ -66,10 +67,10 @@ static sal_status onednn_tagged(sal_dtype dtype, int rank, const int64_t *dims, 
                           "memory descriptor", err);
 }
 
-sal_status sal_dnnl_desc(const sal_plan *p, sal_dtype dtype, int rank, const int64_t *dims, sal_layout layout,
-                         dnnl_memory_desc_t *out, sal_error *err)
+sal_status sal_dnnl_desc(const sal_plan *p, sal_dtype dtype, int rank, const int64_t *dims,
+                         sal_layout layout, dnnl_memory_desc_t *out, sal_error *err)
 {
-    static const int64_t one[1] = { 1 };
+    static const int64_t one[1] = {1};
     *out = NULL;
     if (layout == SAL_BLOCKED)
         return onednn_tagged(dtype, rank, dims, onednn_tag(p->block, rank), out, err);
@@ -84,7 +85,8 @@ sal_status sal_dnnl_desc(const sal_plan *p, sal_dtype dtype, int rank, const int
     return sal_dnnl_strided(dtype, rank, dims, strides, out, err);
 }
 
-sal_status sal_dnnl_value_desc(const sal_plan *p, sal_pid v, dnnl_memory_desc_t *out, sal_error *err)
+sal_status sal_dnnl_value_desc(const sal_plan *p, sal_pid v, dnnl_memory_desc_t *out,
+                               sal_error *err)
 {
     const sal_pvalue *x = &p->values[v];
     if (x->layout == SAL_STRIDED)
@@ -92,7 +94,8 @@ sal_status sal_dnnl_value_desc(const sal_plan *p, sal_pid v, dnnl_memory_desc_t 
     return sal_dnnl_desc(p, x->dtype, x->rank, x->dims, x->layout, out, err);
 }
 
-sal_status sal_dnnl_any(sal_dtype dtype, int rank, const int64_t *dims, dnnl_memory_desc_t *out, sal_error *err)
+sal_status sal_dnnl_any(sal_dtype dtype, int rank, const int64_t *dims, dnnl_memory_desc_t *out,
+                        sal_error *err)
 {
     return onednn_tagged(dtype, rank, dims, dnnl_format_tag_any, out, err);
 }
@@ -102,15 +105,17 @@ sal_status sal_dnnl_attr(dnnl_primitive_attr_t *out, sal_error *err)
     *out = NULL;
     sal_status st = sal_dnnl_check(dnnl_primitive_attr_create(out), "attributes", err);
     if (st == SAL_OK)
-        st = sal_dnnl_check(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad",
-                            err);
+        st =
+            sal_dnnl_check(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user),
+                           "scratchpad", err);
     return st;
 }
 
 static const char *onednn_impl(const_dnnl_primitive_desc_t pd)
 {
     const char *name = NULL;
-    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) != dnnl_success || name == NULL)
+    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) != dnnl_success ||
+        name == NULL)
         return "?";
     return name;
 }
@@ -146,7 +151,8 @@ static sal_status onednn_run(sal_step *step, sal_session *session, sal_error *er
     onednn_state *s = step->state;
     sal_status st = SAL_OK;
     for (int i = 0; i < s->n; i++) {
-        void *at = s->args[i].memory == s->scratchpad ? session->scratch : sal_step_ptr(session, s->values[i]);
+        void *at = s->args[i].memory == s->scratchpad ? session->scratch
+                                                      : sal_step_ptr(session, s->values[i]);
         SAL_DNNL(dnnl_memory_set_data_handle(s->args[i].memory, at));
     }
     SAL_DNNL(dnnl_primitive_execute(s->prim, session->plan.stream, s->n, s->args));
@@ -160,16 +166,18 @@ static sal_status onednn_add_arg(sal_plan *p, onednn_state *s, int arg, sal_pid 
     dnnl_memory_t m = NULL;
     if (s->n >= SAL_MAX_PRIM_ARGS)
         return sal_fail(err, SAL_EBACKEND, "too many arguments for one primitive");
-    sal_status st = sal_dnnl_check(dnnl_memory_create(&m, desc, p->engine, DNNL_MEMORY_NONE), "memory", err);
+    sal_status st =
+        sal_dnnl_check(dnnl_memory_create(&m, desc, p->engine, DNNL_MEMORY_NONE), "memory", err);
     if (st != SAL_OK)
         return st;
-    s->args[s->n] = (dnnl_exec_arg_t){ arg, m };
+    s->args[s->n] = (dnnl_exec_arg_t){arg, m};
     s->values[s->n++] = value;
     return SAL_OK;
 }
 
-sal_status sal_dnnl_step(sal_plan *p, const char *kernel, const sal_node *n, dnnl_primitive_desc_t pd, int n_args,
-                         const sal_prim_arg *args, sal_step **out, sal_error *err)
+sal_status sal_dnnl_step(sal_plan *p, const char *kernel, const sal_node *n,
+                         dnnl_primitive_desc_t pd, int n_args, const sal_prim_arg *args,
+                         sal_step **out, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_pid in[SAL_MAX_PRIM_ARGS], outs[4];
@@ -195,7 +203,8 @@ sal_status sal_dnnl_step(sal_plan *p, const char *kernel, const sal_node *n, dnn
     }
     onednn_state *handed = s;
     s = NULL;
-    SAL_TRY(sal_plan_step(p, kernel, n, onednn_run, handed, onednn_free, n_in, in, n_out, outs, &step, err));
+    SAL_TRY(sal_plan_step(p, kernel, n, onednn_run, handed, onednn_free, n_in, in, n_out, outs,
+                          &step, err));
     snprintf(step->impl, sizeof step->impl, "%s", onednn_impl(pd));
     step->reference = sal_dnnl_is_ref(pd);
     step->scratch = scratch;
@@ -208,7 +217,8 @@ done:
 }
 
 sal_status sal_dnnl_prepare(sal_plan *p, const_dnnl_memory_desc_t from, const void *data,
-                            const_dnnl_memory_desc_t to, sal_dtype dtype, sal_pid *out, sal_error *err)
+                            const_dnnl_memory_desc_t to, sal_dtype dtype, sal_pid *out,
+                            sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_primitive_desc_t pd = NULL;
@@ -225,7 +235,7 @@ sal_status sal_dnnl_prepare(sal_plan *p, const_dnnl_memory_desc_t from, const vo
     SAL_DNNL(dnnl_memory_create(&dst, to, p->engine, room));
     SAL_DNNL(dnnl_reorder_primitive_desc_create(&pd, from, p->engine, to, p->engine, NULL));
     SAL_DNNL(dnnl_primitive_create(&prim, pd));
-    dnnl_exec_arg_t args[2] = { { DNNL_ARG_FROM, src }, { DNNL_ARG_TO, dst } };
+    dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, src}, {DNNL_ARG_TO, dst}};
     SAL_DNNL(dnnl_primitive_execute(prim, p->stream, 2, args));
     SAL_DNNL(dnnl_stream_wait(p->stream));
     SAL_TRY(sal_plan_fixed(p, room, bytes, dtype, out, err));
@@ -241,8 +251,9 @@ done:
     return st;
 }
 
-sal_status sal_dnnl_weights(sal_plan *p, sal_vid v, const_dnnl_memory_desc_t plain, const_dnnl_memory_desc_t to,
-                            sal_dtype dtype, sal_pid *out, sal_error *err)
+sal_status sal_dnnl_weights(sal_plan *p, sal_vid v, const_dnnl_memory_desc_t plain,
+                            const_dnnl_memory_desc_t to, sal_dtype dtype, sal_pid *out,
+                            sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_primitive_desc_t pd = NULL;
@@ -258,7 +269,7 @@ sal_status sal_dnnl_weights(sal_plan *p, sal_vid v, const_dnnl_memory_desc_t pla
     SAL_TRY(sal_plan_opaque(p, dnnl_memory_desc_get_size(to), dtype, out, err));
     SAL_TRY(sal_dnnl_attr(&attr, err));
     SAL_DNNL(dnnl_reorder_primitive_desc_create(&pd, plain, p->engine, to, p->engine, attr));
-    sal_prim_arg args[] = { { DNNL_ARG_FROM, source, plain, false }, { DNNL_ARG_TO, *out, to, true } };
+    sal_prim_arg args[] = {{DNNL_ARG_FROM, source, plain, false}, {DNNL_ARG_TO, *out, to, true}};
     sal_step *step;
     SAL_TRY(sal_dnnl_step(p, "reorder", NULL, pd, 2, args, &step, err));
     step->reference = false;

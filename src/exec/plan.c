@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-size_t sal_plan_bytes(const sal_plan *p, sal_layout layout, sal_dtype dtype, int rank, const int64_t *dims)
+size_t sal_plan_bytes(const sal_plan *p, sal_layout layout, sal_dtype dtype, int rank,
+                      const int64_t *dims)
 {
     size_t n = sal_dtype_size(dtype);
     for (int i = 0; i < rank; i++) {
@@ -49,19 +50,27 @@ static sal_status plan_value(sal_plan *p, sal_pvalue x, sal_pid *out, sal_error 
 static sal_pvalue plan_blank(const sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dtype)
 {
     const sal_value *x = sal_val(p->g, v);
-    sal_pvalue r = { .vid = v, .dtype = dtype, .layout = layout, .rank = x->rank, .input = -1, .alias = -1,
-                     .first = -1, .last = -1 };
+    sal_pvalue r = {.vid = v,
+                    .dtype = dtype,
+                    .layout = layout,
+                    .rank = x->rank,
+                    .input = -1,
+                    .alias = -1,
+                    .first = -1,
+                    .last = -1};
     memcpy(r.dims, x->dims, sizeof r.dims);
     r.bytes = sal_plan_bytes(p, layout, dtype, x->rank, x->dims);
     return r;
 }
 
-sal_status sal_plan_new(sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dtype, sal_pid *out, sal_error *err)
+sal_status sal_plan_new(sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dtype, sal_pid *out,
+                        sal_error *err)
 {
     return plan_value(p, plan_blank(p, v, layout, dtype), out, err);
 }
 
-sal_status sal_plan_alias(sal_plan *p, sal_vid v, sal_pid of, sal_layout layout, sal_pid *out, sal_error *err)
+sal_status sal_plan_alias(sal_plan *p, sal_vid v, sal_pid of, sal_layout layout, sal_pid *out,
+                          sal_error *err)
 {
     sal_pvalue x = plan_blank(p, v, layout, p->values[of].dtype);
     x.alias = of;
@@ -69,8 +78,8 @@ sal_status sal_plan_alias(sal_plan *p, sal_vid v, sal_pid of, sal_layout layout,
     return plan_value(p, x, out, err);
 }
 
-sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *strides, int64_t shift, sal_pid *out,
-                         sal_error *err)
+sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *strides, int64_t shift,
+                         sal_pid *out, sal_error *err)
 {
     sal_pvalue x = plan_blank(p, v, SAL_STRIDED, p->values[of].dtype);
     x.alias = of;
@@ -81,7 +90,8 @@ sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *stri
 
 sal_status sal_plan_prepared(sal_plan *p, size_t bytes, void **out, sal_error *err)
 {
-    sal_status st = sal_grow(&p->prepared, p->n_prepared + 1, &p->cap_prepared, sizeof *p->prepared, err);
+    sal_status st =
+        sal_grow(&p->prepared, p->n_prepared + 1, &p->cap_prepared, sizeof *p->prepared, err);
     if (st != SAL_OK)
         return st;
     void *m = sal_aligned(SAL_MAX(bytes, 64));
@@ -94,11 +104,18 @@ sal_status sal_plan_prepared(sal_plan *p, size_t bytes, void **out, sal_error *e
     return SAL_OK;
 }
 
-sal_status sal_plan_fixed(sal_plan *p, const void *data, size_t bytes, sal_dtype dtype, sal_pid *out,
-                          sal_error *err)
+sal_status sal_plan_fixed(sal_plan *p, const void *data, size_t bytes, sal_dtype dtype,
+                          sal_pid *out, sal_error *err)
 {
-    sal_pvalue x = { .vid = SAL_NONE, .dtype = dtype, .rank = 1, .bytes = bytes, .fixed = data, .input = -1,
-                     .alias = -1, .first = -1, .last = -1 };
+    sal_pvalue x = {.vid = SAL_NONE,
+                    .dtype = dtype,
+                    .rank = 1,
+                    .bytes = bytes,
+                    .fixed = data,
+                    .input = -1,
+                    .alias = -1,
+                    .first = -1,
+                    .last = -1};
     x.dims[0] = (int64_t)(bytes / SAL_MAX(sal_dtype_size(dtype), 1));
     return plan_value(p, x, out, err);
 }
@@ -110,11 +127,12 @@ sal_status sal_plan_opaque(sal_plan *p, size_t bytes, sal_dtype dtype, sal_pid *
 
 sal_status sal_plan_step(sal_plan *p, const char *kernel, const sal_node *n,
                          sal_status (*run)(sal_step *, sal_session *, sal_error *), void *state,
-                         void (*free_state)(void *), int n_in, const sal_pid *in, int n_out, const sal_pid *out,
-                         sal_step **step, sal_error *err)
+                         void (*free_state)(void *), int n_in, const sal_pid *in, int n_out,
+                         const sal_pid *out, sal_step **step, sal_error *err)
 {
     sal_status st = sal_grow(&p->steps, p->n_steps + 1, &p->cap_steps, sizeof *p->steps, err);
-    sal_pid *ids = st == SAL_OK ? sal_arena_alloc(&p->arena, (size_t)(n_in + n_out + 1) * sizeof *ids) : NULL;
+    sal_pid *ids =
+        st == SAL_OK ? sal_arena_alloc(&p->arena, (size_t)(n_in + n_out + 1) * sizeof *ids) : NULL;
     if (ids == NULL) {
         if (free_state != NULL)
             free_state(state);
@@ -128,8 +146,15 @@ sal_status sal_plan_step(sal_plan *p, const char *kernel, const sal_node *n,
     for (int i = 0; i < n_out; i++)
         ids[n_in + i] = out[i];
     sal_step *s = &p->steps[p->n_steps];
-    *s = (sal_step){ .run = run, .free_state = free_state, .state = state, .kernel = kernel, .impl = "own",
-                     .n_in = n_in, .n_out = n_out, .in = ids, .out = ids + n_in };
+    *s = (sal_step){.run = run,
+                    .free_state = free_state,
+                    .state = state,
+                    .kernel = kernel,
+                    .impl = "own",
+                    .n_in = n_in,
+                    .n_out = n_out,
+                    .in = ids,
+                    .out = ids + n_in};
     s->text = n == NULL ? "" : n->name;
     p->n_steps++;
     if (step != NULL)
@@ -155,10 +180,12 @@ bool sal_plan_has(const sal_plan *p, sal_vid v, sal_layout layout)
 
 sal_layout sal_plan_layout(const sal_plan *p, sal_vid v)
 {
-    return sal_plan_has(p, v, SAL_BLOCKED) && !sal_plan_has(p, v, SAL_PLAIN) ? SAL_BLOCKED : SAL_PLAIN;
+    return sal_plan_has(p, v, SAL_BLOCKED) && !sal_plan_has(p, v, SAL_PLAIN) ? SAL_BLOCKED
+                                                                             : SAL_PLAIN;
 }
 
-sal_status sal_plan_get_any_plain(sal_plan *p, sal_vid v, sal_pid *out, int64_t *strides, sal_error *err)
+sal_status sal_plan_get_any_plain(sal_plan *p, sal_vid v, sal_pid *out, int64_t *strides,
+                                  sal_error *err)
 {
     const sal_value *x = sal_val(p->g, v);
     int64_t s = 1;
@@ -177,7 +204,8 @@ sal_status sal_plan_get_any_plain(sal_plan *p, sal_vid v, sal_pid *out, int64_t 
 }
 
 /* A constant in another element type, row-major, in prepared memory. */
-static sal_status plan_cast_constant(sal_plan *p, sal_vid v, sal_dtype dtype, sal_pid *out, sal_error *err)
+static sal_status plan_cast_constant(sal_plan *p, sal_vid v, sal_dtype dtype, sal_pid *out,
+                                     sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_tensor t = SAL_TENSOR_INIT;
@@ -195,8 +223,8 @@ done:
 }
 
 /* Blocked form of a constant. */
-static sal_status plan_block_constant(sal_plan *p, sal_vid v, sal_pid plain, sal_dtype dtype, sal_pid *out,
-                                      sal_error *err)
+static sal_status plan_block_constant(sal_plan *p, sal_vid v, sal_pid plain, sal_dtype dtype,
+                                      sal_pid *out, sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_memory_desc_t from = NULL, to = NULL;
@@ -225,17 +253,21 @@ static bool plan_same_bytes(const sal_plan *p, sal_vid v)
     return x->rank >= 3 && pixels == 1 && x->dims[1] % p->block == 0;
 }
 
-sal_status sal_plan_get(sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dtype, sal_pid *out, sal_error *err)
+sal_status sal_plan_get(sal_plan *p, sal_vid v, sal_layout layout, sal_dtype dtype, sal_pid *out,
+                        sal_error *err)
 {
     sal_status st = SAL_OK;
     if (p->of[v] < 0)
-        return sal_fail(err, SAL_EINVAL, "value '%s' is read before it is computed", sal_val(p->g, v)->name);
+        return sal_fail(err, SAL_EINVAL, "value '%s' is read before it is computed",
+                        sal_val(p->g, v)->name);
     if (dtype == SAL_DT_NONE) {
-        /* Whatever float form there is: a 16-bit activation stays one unless the graph itself stores it so. */
+        /* Whatever float form there is: a 16-bit activation stays one unless the graph itself
+         * stores it so. */
         dtype = sal_plan_dtype(p, v);
         if (dtype == SAL_F32 && p->precision == SAL_BF16 && plan_form(p, v, layout, SAL_F32) < 0 &&
             sal_val(p->g, v)->dtype == SAL_F32 &&
-            (plan_form(p, v, SAL_PLAIN, SAL_BF16) >= 0 || plan_form(p, v, SAL_BLOCKED, SAL_BF16) >= 0 ||
+            (plan_form(p, v, SAL_PLAIN, SAL_BF16) >= 0 ||
+             plan_form(p, v, SAL_BLOCKED, SAL_BF16) >= 0 ||
              plan_form(p, v, SAL_STRIDED, SAL_BF16) >= 0))
             dtype = SAL_BF16;
     }

@@ -1,7 +1,8 @@
 /* Order of execution: cheap nodes that make a big value unnecessary move up.
  *
- * Differentiation appends its nodes at the end, so the mask y > 0 of an activation would be formed in the
- * backward half and keep y alive until then. Formed right after y it costs a byte an element instead of four. */
+ * Differentiation appends its nodes at the end, so the mask y > 0 of an activation would be formed
+ * in the backward half and keep y alive until then. Formed right after y it costs a byte an element
+ * instead of four. */
 #include "exec/schedule.h"
 
 static bool schedule_hoists(const sal_graph *g, const sal_node *n)
@@ -18,7 +19,8 @@ typedef struct schedule_links {
 
 static void schedule_emit(const sal_graph *g, schedule_links *l, int32_t id)
 {
-    /* Followers of followers: chains of masks are short, but a hostile graph may have long ones: no recursion. */
+    /* Followers of followers: chains of masks are short, but a hostile graph may have long ones: no
+     * recursion. */
     l->order[l->n++] = g->nodes[id];
     for (int32_t f = l->head[id]; f >= 0; f = l->next[f])
         l->order[l->n++] = g->nodes[f];
@@ -28,12 +30,13 @@ sal_status sal_schedule_masks(sal_graph *g, sal_error *err)
 {
     sal_status st = SAL_OK;
     size_t n = g->n_nodes;
-    schedule_links l = { NULL, NULL, NULL, 0 };
+    schedule_links l = {NULL, NULL, NULL, 0};
     int32_t *tail = NULL, *lead = NULL;
     l.head = sal_malloc((n + 1) * sizeof *l.head);
     l.next = sal_malloc((n + 1) * sizeof *l.next);
     tail = sal_malloc((n + 1) * sizeof *tail);
-    lead = sal_malloc((n + 1) * sizeof *lead); /* the node after which this one runs; itself when it stays */
+    lead = sal_malloc((n + 1) *
+                      sizeof *lead); /* the node after which this one runs; itself when it stays */
     l.order = sal_malloc((n + 1) * sizeof *l.order);
     if (l.head == NULL || l.next == NULL || tail == NULL || lead == NULL || l.order == NULL)
         SAL_TRY(sal_fail_nomem(err));
@@ -103,10 +106,12 @@ sal_status sal_schedule_broadcasts(sal_graph *g, sal_error *err)
         source[v] = SAL_NONE;
     for (size_t i = 0; i < g->n_nodes; i++) {
         sal_node *n = g->nodes[i];
-        if (strcmp(n->op->name, "Expand") == 0 && sal_val(g, n->in[0])->rank <= sal_val(g, n->out[0])->rank)
+        if (strcmp(n->op->name, "Expand") == 0 &&
+            sal_val(g, n->in[0])->rank <= sal_val(g, n->out[0])->rank)
             source[n->out[0]] = n->in[0];
         for (int k = 0; k < n->n_in; k++)
-            if (n->in[k] != SAL_NONE && source[n->in[k]] != SAL_NONE && schedule_shaped_by_other(g, n, n->in[k]))
+            if (n->in[k] != SAL_NONE && source[n->in[k]] != SAL_NONE &&
+                schedule_shaped_by_other(g, n, n->in[k]))
                 n->in[k] = source[n->in[k]];
     }
     sal_free(source);

@@ -6,8 +6,8 @@
 
 /* Move element-wise nodes with a boolean result right behind what they read. Renumbers nodes. */
 sal_status sal_schedule_masks(sal_graph *g, sal_error *err);
-/* Element-wise nodes broadcast by themselves: where another operand has the full shape, read what an Expand
- * expands instead of its result. Expands that nobody reads then are dead. */
+/* Element-wise nodes broadcast by themselves: where another operand has the full shape, read what
+ * an Expand expands instead of its result. Expands that nobody reads then are dead. */
 sal_status sal_schedule_broadcasts(sal_graph *g, sal_error *err);
 
 #endif

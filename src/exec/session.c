@@ -63,7 +63,8 @@ static sal_status session_memory(sal_session *s, sal_error *err)
     s->ptr = sal_calloc(p->n_values + 1, sizeof *s->ptr);
     s->outputs = sal_calloc(p->g->n_outputs + 1, sizeof *s->outputs);
     if (s->arena == NULL || s->scratch == NULL || s->ptr == NULL || s->outputs == NULL)
-        return sal_fail(err, SAL_ENOMEM, "out of memory: %zu MB of activations are needed; use a smaller batch",
+        return sal_fail(err, SAL_ENOMEM,
+                        "out of memory: %zu MB of activations are needed; use a smaller batch",
                         p->arena_bytes >> 20);
     return SAL_OK;
 }
@@ -95,8 +96,8 @@ static int session_compare_pointers(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Constants that exist in a kernel's layout now are not read again: give up this plan's share of them, so that
- * weights are held once when nobody else needs them row-major. */
+/* Constants that exist in a kernel's layout now are not read again: give up this plan's share of
+ * them, so that weights are held once when nobody else needs them row-major. */
 static sal_status session_release_constants(sal_plan *p, sal_error *err)
 {
     size_t n = 0, room = p->g->n_outputs;
@@ -127,7 +128,8 @@ static sal_status session_release_constants(sal_plan *p, sal_error *err)
         sal_tensor *t = p->g->constants[i];
         uintptr_t data = (uintptr_t)t->data, self = (uintptr_t)t;
         /* tensors of attributes belong to their nodes */
-        if (bsearch(&self, weights, p->g->n_values, sizeof *weights, session_compare_pointers) == NULL)
+        if (bsearch(&self, weights, p->g->n_values, sizeof *weights, session_compare_pointers) ==
+            NULL)
             continue;
         if (bsearch(&data, used, n, sizeof *used, session_compare_pointers) == NULL)
             sal_tensor_free(t);
@@ -137,7 +139,8 @@ static sal_status session_release_constants(sal_plan *p, sal_error *err)
     return SAL_OK;
 }
 
-sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts, sal_error *err)
+sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts,
+                           sal_error *err)
 {
     sal_graph *own = NULL;
     *out = NULL;
@@ -145,7 +148,8 @@ sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_sess
     return st == SAL_OK ? sal_session_take(out, own, opts, err) : st;
 }
 
-sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts, sal_error *err)
+sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts,
+                            sal_error *err)
 {
     static const sal_session_opts defaults = SAL_SESSION_OPTS_INIT;
     sal_status st = SAL_OK;
@@ -197,8 +201,9 @@ static sal_status session_bind(sal_session *s, const sal_tensor *inputs, sal_err
         size_t shift = 0;
         const sal_pvalue *x = session_root(&s->plan, (sal_pid)i, &shift);
         if (x->input >= 0)
-            s->ptr[i] = inputs[x->input].data != NULL ? (uint8_t *)inputs[x->input].data + shift
-                                                      : s->scratch; /* no elements; memcpy() wants a pointer */
+            s->ptr[i] = inputs[x->input].data != NULL
+                            ? (uint8_t *)inputs[x->input].data + shift
+                            : s->scratch; /* no elements; memcpy() wants a pointer */
     }
     for (size_t i = 0; i < g->n_outputs; i++)
         s->outputs[i].data = s->ptr[s->plan.output_form[i]];
@@ -248,8 +253,10 @@ const sal_tensor *sal_session_output(const sal_session *s, size_t i)
 void sal_session_get_stats(const sal_session *s, sal_session_stats *out)
 {
     const sal_plan *p = &s->plan;
-    *out = (sal_session_stats){ .steps = p->n_steps, .arena_bytes = p->arena_bytes,
-                                .weight_bytes = p->prepared_bytes, .scratch_bytes = p->scratch_bytes };
+    *out = (sal_session_stats){.steps = p->n_steps,
+                               .arena_bytes = p->arena_bytes,
+                               .weight_bytes = p->prepared_bytes,
+                               .scratch_bytes = p->scratch_bytes};
     for (size_t i = 0; i < p->n_steps; i++)
         out->reference_steps += p->steps[i].reference;
 }
@@ -259,13 +266,15 @@ const char *sal_session_step_text(const sal_session *s, size_t step)
     return s->plan.steps[step].text;
 }
 
-static sal_status session_describe_value(const sal_plan *p, sal_pid v, sal_bytes *out, sal_error *err)
+static sal_status session_describe_value(const sal_plan *p, sal_pid v, sal_bytes *out,
+                                         sal_error *err)
 {
     if (v < 0)
         return sal_bytes_printf(out, err, " -");
     const sal_pvalue *x = &p->values[v];
-    sal_status st = sal_bytes_printf(out, err, " %s%s[", x->dtype == SAL_F32 ? "" : sal_dtype_name(x->dtype),
-                                     x->layout == SAL_BLOCKED ? "b" : "");
+    sal_status st =
+        sal_bytes_printf(out, err, " %s%s[", x->dtype == SAL_F32 ? "" : sal_dtype_name(x->dtype),
+                         x->layout == SAL_BLOCKED ? "b" : "");
     for (int i = 0; st == SAL_OK && i < x->rank; i++)
         st = sal_bytes_printf(out, err, "%s%lld", i > 0 ? "," : "", (long long)x->dims[i]);
     return st == SAL_OK ? sal_bytes_printf(out, err, "]") : st;
@@ -277,7 +286,8 @@ sal_status sal_session_describe(const sal_session *s, sal_bytes *out, sal_error 
     const sal_plan *p = &s->plan;
     for (size_t i = 0; i < p->n_steps; i++) {
         const sal_step *k = &p->steps[i];
-        SAL_TRY(sal_bytes_printf(out, err, "%4zu %-12s %-34s %s :", i, k->kernel, k->impl, k->text));
+        SAL_TRY(
+            sal_bytes_printf(out, err, "%4zu %-12s %-34s %s :", i, k->kernel, k->impl, k->text));
         for (int j = 0; j < k->n_in; j++)
             SAL_TRY(session_describe_value(p, k->in[j], out, err));
         SAL_TRY(sal_bytes_printf(out, err, " ->"));

@@ -1,7 +1,8 @@
 /* Run a graph: plan it once for its concrete shapes, run it often. DESIGN.md section 4.
  *
- * A session belongs to one thread at a time and keeps references to the graph's constants, not the graph.
- * Running allocates nothing. The same inputs, thread count and machine give the same bytes. */
+ * A session belongs to one thread at a time and keeps references to the graph's constants, not the
+ * graph. Running allocates nothing. The same inputs, thread count and machine give the same bytes.
+ */
 #ifndef SAL_EXEC_SESSION_H
 #define SAL_EXEC_SESSION_H
 
@@ -12,18 +13,26 @@ typedef struct sal_session sal_session;
 typedef struct sal_session_opts {
     uint32_t struct_size; /* set by SAL_SESSION_OPTS_INIT */
     int threads;          /* 0: all that OpenMP offers */
-    sal_dtype precision;  /* SAL_F32; SAL_BF16 keeps activations and weights of heavy kernels in bfloat16 */
+    sal_dtype precision;  /* SAL_F32; SAL_BF16 keeps activations and weights of heavy kernels in
+                             bfloat16 */
     bool reference;       /* run every node by its evaluator: slow, for comparison */
 } sal_session_opts;
 
-#define SAL_SESSION_OPTS_INIT { (uint32_t)sizeof(sal_session_opts), 0, SAL_F32, false }
+#define SAL_SESSION_OPTS_INIT                                                                      \
+    {                                                                                              \
+        (uint32_t)sizeof(sal_session_opts), 0, SAL_F32, false                                      \
+    }
 
 /* All shapes of g must be static (graph/passes/passes.h binds them). *out: sal_session_free(). */
-sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts, sal_error *err);
-/* The same for a graph that nobody else needs: it is taken over (also on failure), and its constants are given up as
- * soon as kernels hold them in their own layouts, so that weights are never in memory twice. */
-sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts, sal_error *err);
-/* inputs: one tensor for each graph input, in order, of its dtype and shape; read during the call only. */
+sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts,
+                           sal_error *err);
+/* The same for a graph that nobody else needs: it is taken over (also on failure), and its
+ * constants are given up as soon as kernels hold them in their own layouts, so that weights are
+ * never in memory twice. */
+sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts,
+                            sal_error *err);
+/* inputs: one tensor for each graph input, in order, of its dtype and shape; read during the call
+ * only. */
 sal_status sal_session_run(sal_session *s, const sal_tensor *inputs, sal_error *err);
 /* Output i of the last run; borrowed, valid until the next run or free. */
 const sal_tensor *sal_session_output(const sal_session *s, size_t i);
@@ -41,7 +50,8 @@ void sal_session_get_stats(const sal_session *s, sal_session_stats *out);
 /* One line a step: kernel, implementation, node, shapes. Appended to *out. */
 sal_status sal_session_describe(const sal_session *s, sal_bytes *out, sal_error *err);
 /* Run once and fill ms[steps] with each step's time in milliseconds (for `bench --profile`). */
-sal_status sal_session_profile(sal_session *s, const sal_tensor *inputs, double *ms, sal_error *err);
+sal_status sal_session_profile(sal_session *s, const sal_tensor *inputs, double *ms,
+                               sal_error *err);
 /* One line a step with the times of sal_session_profile. */
 const char *sal_session_step_text(const sal_session *s, size_t step);
 

@@ -5,11 +5,16 @@
 #include "exec/isa.h"
 #include "exec/plan.h"
 
-enum { SAL_MAX_TILE_NODES = 32, SAL_MAX_TILE_OPERANDS = 24, SAL_MAX_TILE_INSTR = SAL_MAX_TILE_NODES * 4 };
+enum {
+    SAL_MAX_TILE_NODES = 32,
+    SAL_MAX_TILE_OPERANDS = 24,
+    SAL_MAX_TILE_INSTR = SAL_MAX_TILE_NODES * 4
+};
 
-/* The instruction of a node, with its parameters; false when the engine has none. Variadic operators (Sum,
- * Min, Max, Mean) give the instruction that joins two operands. */
-bool sal_tile_code(const sal_graph *g, const sal_node *n, sal_tile_op *op, float *p0, float *p1, int *operands);
+/* The instruction of a node, with its parameters; false when the engine has none. Variadic
+ * operators (Sum, Min, Max, Mean) give the instruction that joins two operands. */
+bool sal_tile_code(const sal_graph *g, const sal_node *n, sal_tile_op *op, float *p0, float *p1,
+                   int *operands);
 /* True when the node's types and operator are the engine's. */
 bool sal_tile_supports(const sal_plan *p, const sal_node *n);
 /* True when node n can join the group without exceeding the engine's limits. */

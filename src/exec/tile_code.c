@@ -11,39 +11,61 @@ typedef struct tile_row {
 } tile_row;
 
 static const tile_row tile_rows[] = {
-    { "Add", SAL_TILE_ADD, 2 },         { "Sub", SAL_TILE_SUB, 2 },
-    { "Mul", SAL_TILE_MUL, 2 },         { "Div", SAL_TILE_DIV, 2 },
-    { "Pow", SAL_TILE_POW, 2 },         { "PRelu", SAL_TILE_PRELU, 2 },
-    { "Sum", SAL_TILE_ADD, -1 },        { "Min", SAL_TILE_MIN, -1 },
-    { "Max", SAL_TILE_MAX, -1 },        { "Equal", SAL_TILE_EQ, 2 },
-    { "Greater", SAL_TILE_GT, 2 },      { "GreaterOrEqual", SAL_TILE_GE, 2 },
-    { "Less", SAL_TILE_LT, 2 },         { "LessOrEqual", SAL_TILE_LE, 2 },
-    { "And", SAL_TILE_AND, 2 },         { "Or", SAL_TILE_OR, 2 },
-    { "Xor", SAL_TILE_XOR, 2 },         { "Where", SAL_TILE_WHERE, 3 },
-    { "GeluGrad", SAL_TILE_GELU_GRAD, 2 },
-    { "Not", SAL_TILE_NOT, 1 },         { "Neg", SAL_TILE_NEG, 1 },
-    { "Abs", SAL_TILE_ABS, 1 },         { "Sqrt", SAL_TILE_SQRT, 1 },
-    { "Reciprocal", SAL_TILE_RECIPROCAL, 1 },
-    { "Exp", SAL_TILE_EXP, 1 },         { "Log", SAL_TILE_LOG, 1 },
-    { "Erf", SAL_TILE_ERF, 1 },         { "Tanh", SAL_TILE_TANH, 1 },
-    { "Sigmoid", SAL_TILE_SIGMOID, 1 }, { "Sin", SAL_TILE_SIN, 1 },
-    { "Cos", SAL_TILE_COS, 1 },         { "Sign", SAL_TILE_SIGN, 1 },
-    { "Floor", SAL_TILE_FLOOR, 1 },     { "Ceil", SAL_TILE_CEIL, 1 },
-    { "Relu", SAL_TILE_RELU, 1 },       { "Clip", SAL_TILE_CLIP, 1 },
-    { "LeakyRelu", SAL_TILE_LEAKY_RELU, 1 },
-    { "Elu", SAL_TILE_ELU, 1 },         { "Selu", SAL_TILE_SELU, 1 },
-    { "Celu", SAL_TILE_CELU, 1 },       { "HardSigmoid", SAL_TILE_HARD_SIGMOID, 1 },
-    { "HardSwish", SAL_TILE_HARD_SWISH, 1 },
-    { "Softplus", SAL_TILE_SOFTPLUS, 1 },
-    { "Softsign", SAL_TILE_SOFTSIGN, 1 },
-    { "Mish", SAL_TILE_MISH, 1 },       { "Gelu", SAL_TILE_GELU, 1 },
-    { "Swish", SAL_TILE_SWISH, 1 },     { "Identity", SAL_TILE_COPY, 1 },
-    { "Cast", SAL_TILE_COPY, 1 },
+    {"Add", SAL_TILE_ADD, 2},
+    {"Sub", SAL_TILE_SUB, 2},
+    {"Mul", SAL_TILE_MUL, 2},
+    {"Div", SAL_TILE_DIV, 2},
+    {"Pow", SAL_TILE_POW, 2},
+    {"PRelu", SAL_TILE_PRELU, 2},
+    {"Sum", SAL_TILE_ADD, -1},
+    {"Min", SAL_TILE_MIN, -1},
+    {"Max", SAL_TILE_MAX, -1},
+    {"Equal", SAL_TILE_EQ, 2},
+    {"Greater", SAL_TILE_GT, 2},
+    {"GreaterOrEqual", SAL_TILE_GE, 2},
+    {"Less", SAL_TILE_LT, 2},
+    {"LessOrEqual", SAL_TILE_LE, 2},
+    {"And", SAL_TILE_AND, 2},
+    {"Or", SAL_TILE_OR, 2},
+    {"Xor", SAL_TILE_XOR, 2},
+    {"Where", SAL_TILE_WHERE, 3},
+    {"GeluGrad", SAL_TILE_GELU_GRAD, 2},
+    {"Not", SAL_TILE_NOT, 1},
+    {"Neg", SAL_TILE_NEG, 1},
+    {"Abs", SAL_TILE_ABS, 1},
+    {"Sqrt", SAL_TILE_SQRT, 1},
+    {"Reciprocal", SAL_TILE_RECIPROCAL, 1},
+    {"Exp", SAL_TILE_EXP, 1},
+    {"Log", SAL_TILE_LOG, 1},
+    {"Erf", SAL_TILE_ERF, 1},
+    {"Tanh", SAL_TILE_TANH, 1},
+    {"Sigmoid", SAL_TILE_SIGMOID, 1},
+    {"Sin", SAL_TILE_SIN, 1},
+    {"Cos", SAL_TILE_COS, 1},
+    {"Sign", SAL_TILE_SIGN, 1},
+    {"Floor", SAL_TILE_FLOOR, 1},
+    {"Ceil", SAL_TILE_CEIL, 1},
+    {"Relu", SAL_TILE_RELU, 1},
+    {"Clip", SAL_TILE_CLIP, 1},
+    {"LeakyRelu", SAL_TILE_LEAKY_RELU, 1},
+    {"Elu", SAL_TILE_ELU, 1},
+    {"Selu", SAL_TILE_SELU, 1},
+    {"Celu", SAL_TILE_CELU, 1},
+    {"HardSigmoid", SAL_TILE_HARD_SIGMOID, 1},
+    {"HardSwish", SAL_TILE_HARD_SWISH, 1},
+    {"Softplus", SAL_TILE_SOFTPLUS, 1},
+    {"Softsign", SAL_TILE_SOFTSIGN, 1},
+    {"Mish", SAL_TILE_MISH, 1},
+    {"Gelu", SAL_TILE_GELU, 1},
+    {"Swish", SAL_TILE_SWISH, 1},
+    {"Identity", SAL_TILE_COPY, 1},
+    {"Cast", SAL_TILE_COPY, 1},
 };
 
 bool sal_scalar_constant(const sal_graph *g, sal_vid v, double *out)
 {
-    if (v == SAL_NONE || sal_val(g, v)->constant == NULL || sal_tensor_count(sal_val(g, v)->constant) != 1)
+    if (v == SAL_NONE || sal_val(g, v)->constant == NULL ||
+        sal_tensor_count(sal_val(g, v)->constant) != 1)
         return false;
     *out = sal_tensor_get(sal_val(g, v)->constant, 0);
     return true;
@@ -63,15 +85,17 @@ static bool tile_clip_bounds(const sal_graph *g, const sal_node *n, float *p0, f
 }
 
 /* x^y with the exponents that models use has its own instruction. */
-static void tile_special_power(const sal_graph *g, const sal_node *n, sal_tile_op *op, int *operands)
+static void tile_special_power(const sal_graph *g, const sal_node *n, sal_tile_op *op,
+                               int *operands)
 {
     static const struct {
         double y;
         sal_tile_op op;
-    } rows[] = { { 2.0, SAL_TILE_SQUARE }, { 3.0, SAL_TILE_CUBE }, { 0.5, SAL_TILE_SQRT },
-                 { -0.5, SAL_TILE_RSQRT }, { -1.0, SAL_TILE_RECIPROCAL }, { 1.0, SAL_TILE_COPY } };
+    } rows[] = {{2.0, SAL_TILE_SQUARE}, {3.0, SAL_TILE_CUBE},        {0.5, SAL_TILE_SQRT},
+                {-0.5, SAL_TILE_RSQRT}, {-1.0, SAL_TILE_RECIPROCAL}, {1.0, SAL_TILE_COPY}};
     double y;
-    if (!sal_scalar_constant(g, n->in[1], &y) || sal_val(g, n->in[1])->rank > sal_val(g, n->in[0])->rank)
+    if (!sal_scalar_constant(g, n->in[1], &y) ||
+        sal_val(g, n->in[1])->rank > sal_val(g, n->in[0])->rank)
         return;
     for (size_t i = 0; i < SAL_COUNTOF(rows); i++) {
         if (rows[i].y == y) {
@@ -113,7 +137,8 @@ static void tile_parameters(const sal_node *n, sal_tile_op *op, float *p0, float
     }
 }
 
-bool sal_tile_code(const sal_graph *g, const sal_node *n, sal_tile_op *op, float *p0, float *p1, int *operands)
+bool sal_tile_code(const sal_graph *g, const sal_node *n, sal_tile_op *op, float *p0, float *p1,
+                   int *operands)
 {
     const tile_row *row = NULL;
     for (size_t i = 0; i < SAL_COUNTOF(tile_rows) && row == NULL; i++)

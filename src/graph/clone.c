@@ -36,7 +36,8 @@ static sal_status clone_symbols(sal_graph *c, const sal_graph *g, sal_error *err
     return st;
 }
 
-static sal_status clone_ids(sal_vid **out, size_t *n_out, size_t *cap, const sal_vid *in, size_t n, sal_error *err)
+static sal_status clone_ids(sal_vid **out, size_t *n_out, size_t *cap, const sal_vid *in, size_t n,
+                            sal_error *err)
 {
     sal_status st = sal_grow(out, n, cap, sizeof **out, err);
     if (st == SAL_OK && n > 0)
@@ -59,8 +60,8 @@ sal_status sal_graph_clone(sal_graph **out, const sal_graph *g, sal_error *err)
     SAL_TRY(clone_values(c, g, err));
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
-        SAL_TRY(sal_graph_node(c, n->op, n->name, n->n_in, n->in, n->n_out, n->out, n->n_attr, n->attr, NULL,
-                               err));
+        SAL_TRY(sal_graph_node(c, n->op, n->name, n->n_in, n->in, n->n_out, n->out, n->n_attr,
+                               n->attr, NULL, err));
     }
     SAL_TRY(clone_ids(&c->inputs, &c->n_inputs, &c->cap_inputs, g->inputs, g->n_inputs, err));
     SAL_TRY(clone_ids(&c->outputs, &c->n_outputs, &c->cap_outputs, g->outputs, g->n_outputs, err));

@@ -44,9 +44,11 @@ void sal_graph_free(sal_graph *g)
 }
 
 /* The graph's own tensor struct for *t, sharing or copying the storage. */
-static sal_status graph_own_tensor(sal_graph *g, const sal_tensor *t, const sal_tensor **out, sal_error *err)
+static sal_status graph_own_tensor(sal_graph *g, const sal_tensor *t, const sal_tensor **out,
+                                   sal_error *err)
 {
-    sal_status st = sal_grow(&g->constants, g->n_constants + 1, &g->cap_constants, sizeof *g->constants, err);
+    sal_status st =
+        sal_grow(&g->constants, g->n_constants + 1, &g->cap_constants, sizeof *g->constants, err);
     if (st != SAL_OK)
         return st;
     sal_tensor *own = sal_arena_alloc(&g->arena, sizeof *own);
@@ -67,7 +69,8 @@ static sal_status graph_own_tensor(sal_graph *g, const sal_tensor *t, const sal_
     return SAL_OK;
 }
 
-sal_status sal_graph_value(sal_graph *g, const char *name, const char *hint, sal_vid *out, sal_error *err)
+sal_status sal_graph_value(sal_graph *g, const char *name, const char *hint, sal_vid *out,
+                           sal_error *err)
 {
     *out = SAL_NONE;
     if (name != NULL && sal_graph_find(g, name) != SAL_NONE)
@@ -80,7 +83,8 @@ sal_status sal_graph_value(sal_graph *g, const char *name, const char *hint, sal
     sal_value *v = sal_arena_alloc(&g->arena, sizeof *v);
     char *own = name != NULL ? sal_arena_strdup(&g->arena, name) : NULL;
     while (name == NULL && v != NULL) {
-        own = sal_arena_printf(&g->arena, "%s_%" PRIu32, hint == NULL ? "value" : hint, ++g->unique);
+        own =
+            sal_arena_printf(&g->arena, "%s_%" PRIu32, hint == NULL ? "value" : hint, ++g->unique);
         if (own == NULL || sal_graph_find(g, own) == SAL_NONE)
             break;
     }
@@ -114,7 +118,8 @@ sal_status sal_graph_set_constant(sal_graph *g, sal_vid v, const sal_tensor *t, 
     return SAL_OK;
 }
 
-sal_status sal_graph_constant(sal_graph *g, const char *name, const sal_tensor *t, sal_vid *out, sal_error *err)
+sal_status sal_graph_constant(sal_graph *g, const char *name, const sal_tensor *t, sal_vid *out,
+                              sal_error *err)
 {
     sal_status st = sal_graph_value(g, name, "const", out, err);
     if (st == SAL_OK)
@@ -130,8 +135,8 @@ static sal_status graph_list_add(sal_vid **list, size_t *n, size_t *cap, sal_vid
     return st;
 }
 
-sal_status sal_graph_input(sal_graph *g, const char *name, sal_dtype dtype, int rank, const int64_t *dims,
-                           sal_vid *out, sal_error *err)
+sal_status sal_graph_input(sal_graph *g, const char *name, sal_dtype dtype, int rank,
+                           const int64_t *dims, sal_vid *out, sal_error *err)
 {
     sal_status st = sal_graph_value(g, name, "input", out, err);
     if (st == SAL_OK)
@@ -162,7 +167,8 @@ static sal_status graph_copy_attr(sal_graph *g, const sal_attr *in, sal_attr *ou
         ok = ok && (in->n == 0 || out->ints != NULL);
         break;
     case SAL_ATTR_FLOATS:
-        out->floats = in->n == 0 ? NULL : sal_arena_memdup(a, in->floats, in->n * sizeof *in->floats);
+        out->floats =
+            in->n == 0 ? NULL : sal_arena_memdup(a, in->floats, in->n * sizeof *in->floats);
         ok = ok && (in->n == 0 || out->floats != NULL);
         break;
     case SAL_ATTR_STRINGS: {
@@ -183,7 +189,8 @@ static sal_status graph_copy_attr(sal_graph *g, const sal_attr *in, sal_attr *ou
     return ok ? SAL_OK : sal_fail_nomem(err);
 }
 
-sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_attr **out, sal_error *err)
+sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_attr **out,
+                                sal_error *err)
 {
     *out = NULL;
     if (n == 0)
@@ -200,9 +207,9 @@ sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_att
     return SAL_OK;
 }
 
-sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name, int n_in, const sal_vid *in,
-                          int n_out, const sal_vid *out, int n_attr, const sal_attr *attr, sal_node **node,
-                          sal_error *err)
+sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name, int n_in,
+                          const sal_vid *in, int n_out, const sal_vid *out, int n_attr,
+                          const sal_attr *attr, sal_node **node, sal_error *err)
 {
     if (node != NULL)
         *node = NULL;
@@ -213,8 +220,9 @@ sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name,
     if (n == NULL)
         return sal_fail_nomem(err);
     n->op = op;
-    n->name = name != NULL && name[0] != '\0' ? sal_arena_strdup(&g->arena, name)
-                                              : sal_arena_printf(&g->arena, "%s_%zu", op->name, g->n_nodes);
+    n->name = name != NULL && name[0] != '\0'
+                  ? sal_arena_strdup(&g->arena, name)
+                  : sal_arena_printf(&g->arena, "%s_%zu", op->name, g->n_nodes);
     n->in = sal_arena_alloc(&g->arena, (size_t)(n_in + 1) * sizeof *n->in);
     n->out = sal_arena_alloc(&g->arena, (size_t)(n_out + 1) * sizeof *n->out);
     if (n->name == NULL || n->in == NULL || n->out == NULL)
@@ -277,7 +285,7 @@ sal_status sal_graph_set_meta(sal_graph *g, const char *key, const char *text, s
         return sal_fail_nomem(err);
     sal_status st = sal_grow(&g->meta, g->n_meta + 1, &g->cap_meta, sizeof *g->meta, err);
     if (st == SAL_OK)
-        g->meta[g->n_meta++] = (sal_meta){ own_key, own };
+        g->meta[g->n_meta++] = (sal_meta){own_key, own};
     return st;
 }
 
@@ -289,14 +297,14 @@ const char *sal_graph_meta(const sal_graph *g, const char *key)
     return NULL;
 }
 
-sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank, const int64_t *dims,
-                              sal_error *err)
+sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank,
+                              const int64_t *dims, sal_error *err)
 {
     sal_value *x = sal_val(g, v);
     char had[256];
     if (rank > SAL_MAX_RANK)
-        return sal_fail(err, SAL_EUNSUPPORTED, "value '%s' has rank %d; at most %d is supported", x->name, rank,
-                        SAL_MAX_RANK);
+        return sal_fail(err, SAL_EUNSUPPORTED, "value '%s' has rank %d; at most %d is supported",
+                        x->name, rank, SAL_MAX_RANK);
     for (int i = 0; i < rank; i++)
         if (dims[i] > SAL_DIM_MAX)
             return sal_fail(err, SAL_EUNSUPPORTED, "value '%s' would have size %lld along axis %d",
@@ -305,7 +313,8 @@ sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank
     for (int i = 0; !clash && x->rank >= 0 && i < rank; i++)
         clash = x->dims[i] >= 0 && dims[i] >= 0 && x->dims[i] != dims[i];
     if (clash || (x->constant != NULL && x->dtype != dtype))
-        return sal_fail(err, SAL_ESHAPE, "value '%s' is declared %s, which contradicts what its producer gives",
+        return sal_fail(err, SAL_ESHAPE,
+                        "value '%s' is declared %s, which contradicts what its producer gives",
                         x->name, sal_value_text(g, v, had, sizeof had));
     x->dtype = dtype;
     if (rank < 0)

@@ -1,9 +1,10 @@
-/* The graph: values, nodes, attributes, with ONNX semantics. Graphs that were read from a file, made by
- * differentiation or rewritten by a pass are all of this one type.
+/* The graph: values, nodes, attributes, with ONNX semantics. Graphs that were read from a file,
+ * made by differentiation or rewritten by a pass are all of this one type.
  *
- * A graph is mutable while it is being built by one thread and treated as immutable afterwards. Values and
- * nodes live in the graph's arena and never move; ids index g->values and g->nodes. Nodes stand in
- * topological order: a node reads only values that are graph inputs, constants or outputs of earlier nodes. */
+ * A graph is mutable while it is being built by one thread and treated as immutable afterwards.
+ * Values and nodes live in the graph's arena and never move; ids index g->values and g->nodes.
+ * Nodes stand in topological order: a node reads only values that are graph inputs, constants or
+ * outputs of earlier nodes. */
 #ifndef SAL_GRAPH_H
 #define SAL_GRAPH_H
 
@@ -19,24 +20,26 @@ typedef int32_t sal_vid;
 #define SAL_NONE (-1)
 
 /* ---- dimensions ----
- * A dimension is an int64: >= 0 is concrete, < 0 names a symbol (-1 - index into g->symbols). A symbol is
- * a free name ("N", or an unknown length) or an integer multiple of one ("197*N"). Symbols are interned:
- * equal dimensions are equal integers; unknown ones are all different. */
+ * A dimension is an int64: >= 0 is concrete, < 0 names a symbol (-1 - index into g->symbols). A
+ * symbol is a free name ("N", or an unknown length) or an integer multiple of one ("197*N").
+ * Symbols are interned: equal dimensions are equal integers; unknown ones are all different. */
 typedef struct sal_symbol {
     const char *name; /* never NULL; unknown lengths are called "?1", "?2" ... */
-    int32_t base;     /* index of the free symbol that this one is a multiple of; its own index if free */
-    int64_t coeff;    /* >= 1; 1 if free */
+    int32_t
+        base; /* index of the free symbol that this one is a multiple of; its own index if free */
+    int64_t coeff; /* >= 1; 1 if free */
 } sal_symbol;
 
 #define SAL_DIM_IS_SYMBOL(d) ((d) < 0)
 /* Longest axis: sums and small multiples of lengths cannot overflow in inference. */
 #define SAL_DIM_MAX          ((int64_t)1 << 47)
 
-/* Find or make the named symbol; a fresh unknown. Return the dimension, or 0 when out of memory (a dimension
- * of 0 is harmless to hold; the next allocation will report the failure). */
+/* Find or make the named symbol; a fresh unknown. Return the dimension, or 0 when out of memory (a
+ * dimension of 0 is harmless to hold; the next allocation will report the failure). */
 int64_t sal_dim_symbol(sal_graph *g, const char *name);
 int64_t sal_dim_fresh(sal_graph *g);
-/* Arithmetic: exact when it can be, else a fresh unknown. div is exact division where known to divide. */
+/* Arithmetic: exact when it can be, else a fresh unknown. div is exact division where known to
+ * divide. */
 int64_t sal_dim_mul(sal_graph *g, int64_t a, int64_t b);
 int64_t sal_dim_add(sal_graph *g, int64_t a, int64_t b);
 int64_t sal_dim_div(sal_graph *g, int64_t a, int64_t b);
@@ -48,14 +51,15 @@ const char *sal_value_text(const sal_graph *g, sal_vid v, char *buf, size_t n);
 /* ---- values ---- */
 
 struct sal_value {
-    const char *name;           /* unique within the graph */
-    sal_dtype dtype;            /* SAL_DT_NONE until inferred */
-    int32_t rank;               /* -1 until inferred */
+    const char *name; /* unique within the graph */
+    sal_dtype dtype;  /* SAL_DT_NONE until inferred */
+    int32_t rank;     /* -1 until inferred */
     int64_t dims[SAL_MAX_RANK];
     const sal_tensor *constant; /* contents, owned by the graph; NULL when not constant */
-    /* Shape arithmetic: contents of a small integer tensor (rank <= 1, at most 64 elements) whose elements
-     * may be symbols, encoded as dimensions are; NULL when unknown. A negative NUMBER cannot be told from a
-     * symbol, so `known` is only set when every number is >= 0 or the tensor is constant (then read that). */
+    /* Shape arithmetic: contents of a small integer tensor (rank <= 1, at most 64 elements) whose
+     * elements may be symbols, encoded as dimensions are; NULL when unknown. A negative NUMBER
+     * cannot be told from a symbol, so `known` is only set when every number is >= 0 or the tensor
+     * is constant (then read that). */
     const int64_t *known;
     int32_t known_n;
     int32_t producer;     /* node id; -1 for graph inputs and constants */
@@ -90,13 +94,13 @@ typedef struct sal_attr {
 } sal_attr;
 
 /* Initialisers for builder calls: sal_attr a[] = {SAL_AI("axis", 1), SAL_AF("alpha", 0.1), ...}. */
-#define SAL_AI(nm, v) ((sal_attr){ .name = (nm), .kind = SAL_ATTR_INT, .i = (v) })
-#define SAL_AF(nm, v) ((sal_attr){ .name = (nm), .kind = SAL_ATTR_FLOAT, .f = (v) })
-#define SAL_AS(nm, v) ((sal_attr){ .name = (nm), .kind = SAL_ATTR_STRING, .s = (v), .n = strlen(v) })
-#define SAL_AINTS(nm, p, cnt) \
-    ((sal_attr){ .name = (nm), .kind = SAL_ATTR_INTS, .ints = (p), .n = (size_t)(cnt) })
-#define SAL_AFLOATS(nm, p, cnt) \
-    ((sal_attr){ .name = (nm), .kind = SAL_ATTR_FLOATS, .floats = (p), .n = (size_t)(cnt) })
+#define SAL_AI(nm, v) ((sal_attr){.name = (nm), .kind = SAL_ATTR_INT, .i = (v)})
+#define SAL_AF(nm, v) ((sal_attr){.name = (nm), .kind = SAL_ATTR_FLOAT, .f = (v)})
+#define SAL_AS(nm, v) ((sal_attr){.name = (nm), .kind = SAL_ATTR_STRING, .s = (v), .n = strlen(v)})
+#define SAL_AINTS(nm, p, cnt)                                                                      \
+    ((sal_attr){.name = (nm), .kind = SAL_ATTR_INTS, .ints = (p), .n = (size_t)(cnt)})
+#define SAL_AFLOATS(nm, p, cnt)                                                                    \
+    ((sal_attr){.name = (nm), .kind = SAL_ATTR_FLOATS, .floats = (p), .n = (size_t)(cnt)})
 
 /* ---- nodes ---- */
 
@@ -146,7 +150,7 @@ struct sal_graph {
     struct sal_name_map *names; /* value name -> id */
     int32_t *symbol_slot;       /* hash of symbols (symbol.c): index + 1, 0 is free */
     size_t symbol_slots, symbols_hashed;
-    uint32_t unique;            /* for made-up names */
+    uint32_t unique; /* for made-up names */
 };
 
 sal_status sal_graph_new(sal_graph **out, const char *name, sal_error *err);
@@ -159,37 +163,44 @@ static inline sal_value *sal_val(const sal_graph *g, sal_vid v)
     return g->values[v];
 }
 
-/* New value. name NULL: made up from `hint` ("relu_12"). Fails with SAL_EFORMAT when the name is taken. */
-sal_status sal_graph_value(sal_graph *g, const char *name, const char *hint, sal_vid *out, sal_error *err);
+/* New value. name NULL: made up from `hint` ("relu_12"). Fails with SAL_EFORMAT when the name is
+ * taken. */
+sal_status sal_graph_value(sal_graph *g, const char *name, const char *hint, sal_vid *out,
+                           sal_error *err);
 /* New constant; takes its own reference of the tensor's storage (borrowed data is copied). */
-sal_status sal_graph_constant(sal_graph *g, const char *name, const sal_tensor *t, sal_vid *out, sal_error *err);
+sal_status sal_graph_constant(sal_graph *g, const char *name, const sal_tensor *t, sal_vid *out,
+                              sal_error *err);
 /* Make an existing value constant (folding); it keeps its id and name and loses its producer. */
 sal_status sal_graph_set_constant(sal_graph *g, sal_vid v, const sal_tensor *t, sal_error *err);
 /* New graph input with a type. */
-sal_status sal_graph_input(sal_graph *g, const char *name, sal_dtype dtype, int rank, const int64_t *dims,
-                           sal_vid *out, sal_error *err);
+sal_status sal_graph_input(sal_graph *g, const char *name, sal_dtype dtype, int rank,
+                           const int64_t *dims, sal_vid *out, sal_error *err);
 sal_status sal_graph_add_output(sal_graph *g, sal_vid v, sal_error *err);
-/* Append a node; copies the arrays and attributes into the graph. out[] ids must exist already and have no
- * producer. No inference is done here (ops/builder.h does). name NULL: made up. */
-sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name, int n_in, const sal_vid *in,
-                          int n_out, const sal_vid *out, int n_attr, const sal_attr *attr, sal_node **node,
-                          sal_error *err);
-/* Copy attributes (deeply) into the graph's arena; tensors are registered as the graph's constants. */
-sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_attr **out, sal_error *err);
+/* Append a node; copies the arrays and attributes into the graph. out[] ids must exist already and
+ * have no producer. No inference is done here (ops/builder.h does). name NULL: made up. */
+sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name, int n_in,
+                          const sal_vid *in, int n_out, const sal_vid *out, int n_attr,
+                          const sal_attr *attr, sal_node **node, sal_error *err);
+/* Copy attributes (deeply) into the graph's arena; tensors are registered as the graph's constants.
+ */
+sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_attr **out,
+                                sal_error *err);
 sal_vid sal_graph_find(const sal_graph *g, const char *name); /* SAL_NONE when absent */
 sal_status sal_graph_rename(sal_graph *g, sal_vid v, const char *name, sal_error *err);
 sal_status sal_graph_set_meta(sal_graph *g, const char *key, const char *text, sal_error *err);
 const char *sal_graph_meta(const sal_graph *g, const char *key); /* NULL when absent */
 
-/* Set dtype and shape of a value (inference, readers). Fails with SAL_ESHAPE when a concrete shape that is
- * already there contradicts. */
-sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank, const int64_t *dims,
-                              sal_error *err);
-sal_status sal_value_set_known(sal_graph *g, sal_vid v, const int64_t *known, int n, sal_error *err);
+/* Set dtype and shape of a value (inference, readers). Fails with SAL_ESHAPE when a concrete shape
+ * that is already there contradicts. */
+sal_status sal_value_set_type(sal_graph *g, sal_vid v, sal_dtype dtype, int rank,
+                              const int64_t *dims, sal_error *err);
+sal_status sal_value_set_known(sal_graph *g, sal_vid v, const int64_t *known, int n,
+                               sal_error *err);
 bool sal_value_is_static(const sal_value *v); /* rank and all dims concrete */
 int64_t sal_value_count(const sal_value *v);  /* elements; -1 unless static */
 
-/* How often each value is read by nodes plus once for each time it is a graph output. uses: n_values. */
+/* How often each value is read by nodes plus once for each time it is a graph output. uses:
+ * n_values. */
 void sal_graph_uses(const sal_graph *g, int32_t *uses);
 
 #endif

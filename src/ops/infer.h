@@ -10,8 +10,9 @@ sal_status sal_infer_out(sal_infer *c, int i, sal_dtype dtype, int rank, const i
 /* Output i has the type of input j. */
 sal_status sal_infer_out_like(sal_infer *c, int i, int j);
 /* Whole-node rules, usable directly as .infer: */
-sal_status sal_infer_same(sal_infer *c);           /* out0 = type of in0 */
-sal_status sal_infer_broadcast(sal_infer *c);      /* out0 = broadcast of all inputs, dtype of in0;
+sal_status sal_infer_same(sal_infer *c); /* out0 = type of in0 */
+sal_status
+sal_infer_broadcast(sal_infer *c);                 /* out0 = broadcast of all inputs, dtype of in0;
                                                       propagates known for Add Sub Mul Div Mod on integers */
 sal_status sal_infer_broadcast_bool(sal_infer *c); /* same with dtype bool */
 /* Broadcast two shapes; unknown against 1 gives the unknown, symbol against another symbol or a

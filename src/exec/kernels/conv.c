@@ -1,7 +1,7 @@
 /* Conv: oneDNN's direct convolution over blocked layouts, bias and epilogue fused.
  *
- * Layouts are chosen here and not by oneDNN: blocked activations between convolutions, the first one reads the
- * row-major image. Implementations that are oneDNN's reference code are refused. */
+ * Layouts are chosen here and not by oneDNN: blocked activations between convolutions, the first
+ * one reads the row-major image. Implementations that are oneDNN's reference code are refused. */
 #include "exec/epilogue.h"
 #include "exec/kernels.h"
 
@@ -19,7 +19,8 @@ typedef struct conv_problem {
 static bool conv_problem_of(const sal_plan *p, const sal_node *n, conv_problem *c)
 {
     sal_window w;
-    const sal_value *x = sal_val(p->g, n->in[0]), *k = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    const sal_value *x = sal_val(p->g, n->in[0]), *k = sal_val(p->g, n->in[1]),
+                    *y = sal_val(p->g, n->out[0]);
     if (x->rank < 3 || x->rank > 5 || x->dtype != SAL_F32 ||
         sal_window_from_node(&w, n, x->rank, x->dims, k->dims, false, NULL) != SAL_OK)
         return false;
@@ -41,7 +42,8 @@ static bool conv_problem_of(const sal_plan *p, const sal_node *n, conv_problem *
         c->dilates[i] = w.dilations[i] - 1;
         c->pad_l[i] = w.pads_begin[i];
         /* what the windows really reach: floor() may leave elements at the end unread */
-        c->pad_r[i] = (w.out[i] - 1) * w.strides[i] + sal_window_span(&w, i) - w.in[i] - w.pads_begin[i];
+        c->pad_r[i] =
+            (w.out[i] - 1) * w.strides[i] + sal_window_span(&w, i) - w.in[i] - w.pads_begin[i];
     }
     for (int i = 0; i < x->rank; i++)
         if (x->dims[i] == 0 || y->dims[i] == 0)
@@ -73,12 +75,12 @@ static void conv_choice_free(conv_choice *c)
 }
 
 /* Try one pair of layouts; c->pd stays NULL when oneDNN has no fast implementation. */
-static sal_status conv_try(const sal_plan *p, const conv_problem *q, const sal_group *gr, sal_layout src,
-                           sal_layout dst, conv_choice *c, sal_error *err)
+static sal_status conv_try(const sal_plan *p, const conv_problem *q, const sal_group *gr,
+                           sal_layout src, sal_layout dst, conv_choice *c, sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_memory_desc_t weights = NULL;
-    int64_t oc[1] = { q->dst[1] };
+    int64_t oc[1] = {q->dst[1]};
     c->src_layout = src;
     c->dst_layout = dst;
     SAL_TRY(sal_dnnl_desc(p, sal_plan_act(p), q->rank, q->src, src, &c->src, err));
@@ -88,8 +90,8 @@ static sal_status conv_try(const sal_plan *p, const conv_problem *q, const sal_g
         SAL_TRY(sal_dnnl_desc(p, SAL_F32, 1, oc, SAL_PLAIN, &c->bias, err));
     SAL_TRY(sal_postops_new(&c->po, p, gr, q->rank, q->dst, 1, dst, err));
     dnnl_status_t made = dnnl_convolution_forward_primitive_desc_create(
-        &c->pd, p->engine, dnnl_forward_inference, dnnl_convolution_direct, c->src, weights, c->bias, c->dst,
-        q->strides, q->dilates, q->pad_l, q->pad_r, c->po.attr);
+        &c->pd, p->engine, dnnl_forward_inference, dnnl_convolution_direct, c->src, weights,
+        c->bias, c->dst, q->strides, q->dilates, q->pad_l, q->pad_r, c->po.attr);
     if (made != dnnl_success)
         c->pd = NULL;
     if (c->pd != NULL && sal_dnnl_is_ref(c->pd)) {
@@ -102,11 +104,12 @@ done:
     return st;
 }
 
-static sal_status conv_choose(const sal_plan *p, const conv_problem *q, const sal_group *gr, conv_choice *c,
-                              sal_error *err)
+static sal_status conv_choose(const sal_plan *p, const conv_problem *q, const sal_group *gr,
+                              conv_choice *c, sal_error *err)
 {
     const sal_layout first = q->src[1] < 8 ? SAL_PLAIN : SAL_BLOCKED;
-    const sal_layout tries[][2] = { { first, SAL_BLOCKED }, { SAL_BLOCKED, SAL_BLOCKED }, { SAL_PLAIN, SAL_PLAIN } };
+    const sal_layout tries[][2] = {
+        {first, SAL_BLOCKED}, {SAL_BLOCKED, SAL_BLOCKED}, {SAL_PLAIN, SAL_PLAIN}};
     for (size_t i = 0; i < SAL_COUNTOF(tries); i++) {
         sal_status st = conv_try(p, q, gr, tries[i][0], tries[i][1], c, err);
         if (st != SAL_OK || c->pd != NULL)
@@ -117,26 +120,27 @@ static sal_status conv_choose(const sal_plan *p, const conv_problem *q, const sa
 }
 
 /* Add the step: src x weights (in whatever form pd wants) -> the group's result. */
-static sal_status conv_emit(sal_plan *p, const sal_node *n, const sal_group *gr, const conv_problem *q,
-                            conv_choice *c, sal_error *err)
+static sal_status conv_emit(sal_plan *p, const sal_node *n, const sal_group *gr,
+                            const conv_problem *q, conv_choice *c, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_prim_arg args[SAL_MAX_PRIM_ARGS];
     int n_args = 0;
     sal_pid src, weights, bias, dst;
     const_dnnl_memory_desc_t wd = dnnl_primitive_desc_query_md(c->pd, dnnl_query_weights_md, 0);
-    SAL_TRY(sal_dnnl_desc(p, SAL_F32, q->weights_rank, q->weights, SAL_PLAIN, &c->plain_weights, err));
+    SAL_TRY(
+        sal_dnnl_desc(p, SAL_F32, q->weights_rank, q->weights, SAL_PLAIN, &c->plain_weights, err));
     SAL_TRY(sal_plan_get(p, n->in[0], c->src_layout, sal_plan_act(p), &src, err));
     SAL_TRY(sal_dnnl_weights(p, n->in[1], c->plain_weights, wd, sal_plan_act(p), &weights, err));
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_SRC, src, c->src, false };
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_WEIGHTS, weights, wd, false };
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_SRC, src, c->src, false};
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_WEIGHTS, weights, wd, false};
     if (q->bias) {
         SAL_TRY(sal_plan_get(p, n->in[2], SAL_PLAIN, SAL_F32, &bias, err));
-        args[n_args++] = (sal_prim_arg){ DNNL_ARG_BIAS, bias, c->bias, false };
+        args[n_args++] = (sal_prim_arg){DNNL_ARG_BIAS, bias, c->bias, false};
     }
     SAL_TRY(sal_postops_args(p, &c->po, args, &n_args, err));
     SAL_TRY(sal_plan_new(p, sal_group_result(n, gr), c->dst_layout, sal_plan_act(p), &dst, err));
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_DST, dst, c->dst, true };
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_DST, dst, c->dst, true};
     dnnl_primitive_desc_t pd = c->pd;
     c->pd = NULL; /* taken over */
     SAL_TRY(sal_dnnl_step(p, "conv", n, pd, n_args, args, NULL, err));
@@ -144,11 +148,12 @@ done:
     return st;
 }
 
-sal_status sal_lower_conv(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_conv(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                          sal_error *err)
 {
     sal_status st = SAL_OK;
     conv_problem q;
-    conv_choice c = { .pd = NULL };
+    conv_choice c = {.pd = NULL};
     *done = false;
     if (!conv_problem_of(p, n, &q))
         return SAL_OK;

@@ -1,8 +1,8 @@
 /* ConvTranspose, which is also the input gradient of a convolution.
  *
- * Stride 1: a forward convolution with flipped kernels, so that post-operations (fan-in, masks) fuse. Strided:
- * oneDNN's backward-data, or its deconvolution when there is a bias; their epilogues are separate passes,
- * because post-operations there silently run reference code. */
+ * Stride 1: a forward convolution with flipped kernels, so that post-operations (fan-in, masks)
+ * fuse. Strided: oneDNN's backward-data, or its deconvolution when there is a bias; their epilogues
+ * are separate passes, because post-operations there silently run reference code. */
 #include "exec/epilogue.h"
 #include "exec/kernels.h"
 #include "exec/kernels/image_grad.h"
@@ -13,14 +13,16 @@ typedef struct transposed {
     sal_window w;
     int rank;
     int64_t x[SAL_MAX_RANK], y[SAL_MAX_RANK];
-    int64_t group, m, c, taps; /* m: input channels, c: output channels, taps: product of the kernel */
+    int64_t group, m, c,
+        taps; /* m: input channels, c: output channels, taps: product of the kernel */
     int64_t kernel[SAL_WINDOW_AXES];
     bool bias;
 } transposed;
 
 static bool transposed_of(const sal_plan *p, const sal_node *n, transposed *t)
 {
-    const sal_value *x = sal_val(p->g, n->in[0]), *k = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    const sal_value *x = sal_val(p->g, n->in[0]), *k = sal_val(p->g, n->in[1]),
+                    *y = sal_val(p->g, n->out[0]);
     memset(t, 0, sizeof *t);
     if (x->rank < 3 || x->rank > 5 || x->dtype != SAL_F32 ||
         sal_window_from_node(&t->w, n, x->rank, x->dims, k->dims, true, NULL) != SAL_OK)
@@ -103,11 +105,11 @@ static void transposed_refuse_ref(transposed_pd *d)
     }
 }
 
-static sal_status transposed_common(const sal_plan *p, const transposed *t, sal_layout src, sal_layout dst,
-                                    transposed_pd *d, sal_error *err)
+static sal_status transposed_common(const sal_plan *p, const transposed *t, sal_layout src,
+                                    sal_layout dst, transposed_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
-    int64_t c[1] = { t->c };
+    int64_t c[1] = {t->c};
     d->src_layout = src;
     d->dst_layout = dst;
     SAL_TRY(sal_dnnl_desc(p, sal_plan_act(p), t->rank, t->x, src, &d->src, err));
@@ -119,12 +121,13 @@ done:
 }
 
 /* Flipped forward convolution; pd stays NULL when it cannot be. */
-static sal_status transposed_try_forward(const sal_plan *p, const transposed *t, const sal_group *gr,
-                                         sal_layout src, sal_layout dst, transposed_pd *d, sal_error *err)
+static sal_status transposed_try_forward(const sal_plan *p, const transposed *t,
+                                         const sal_group *gr, sal_layout src, sal_layout dst,
+                                         transposed_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_memory_desc_t weights = NULL;
-    dnnl_dims_t one = { 1, 1, 1 }, dil = { 0 }, pl = { 0 }, pr = { 0 };
+    dnnl_dims_t one = {1, 1, 1}, dil = {0}, pl = {0}, pr = {0};
     int64_t wd[SAL_MAX_RANK + 1];
     int wr = transposed_weight_dims(t, true, wd);
     for (int i = 0; i < t->w.n; i++) {
@@ -137,9 +140,9 @@ static sal_status transposed_try_forward(const sal_plan *p, const transposed *t,
     SAL_TRY(transposed_common(p, t, src, dst, d, err));
     SAL_TRY(sal_dnnl_any(sal_plan_act(p), wr, wd, &weights, err));
     SAL_TRY(sal_postops_new(&d->po, p, gr, t->rank, t->y, 1, dst, err));
-    if (dnnl_convolution_forward_primitive_desc_create(&d->pd, p->engine, dnnl_forward_inference,
-                                                       dnnl_convolution_direct, d->src, weights, d->bias, d->dst,
-                                                       one, dil, pl, pr, d->po.attr) != dnnl_success)
+    if (dnnl_convolution_forward_primitive_desc_create(
+            &d->pd, p->engine, dnnl_forward_inference, dnnl_convolution_direct, d->src, weights,
+            d->bias, d->dst, one, dil, pl, pr, d->po.attr) != dnnl_success)
         d->pd = NULL;
     transposed_refuse_ref(d);
 done:
@@ -149,23 +152,25 @@ done:
 }
 
 /* Padding at the end that the convolution has whose input gradient this is. */
-static void transposed_pads(const transposed *t, dnnl_dims_t dil, dnnl_dims_t pl, dnnl_dims_t pr, dnnl_dims_t st)
+static void transposed_pads(const transposed *t, dnnl_dims_t dil, dnnl_dims_t pl, dnnl_dims_t pr,
+                            dnnl_dims_t st)
 {
     for (int i = 0; i < t->w.n; i++) {
         st[i] = t->w.strides[i];
         dil[i] = t->w.dilations[i] - 1;
         pl[i] = t->w.pads_begin[i];
-        pr[i] = (t->w.in[i] - 1) * t->w.strides[i] + sal_window_span(&t->w, i) - t->w.out[i] - t->w.pads_begin[i];
+        pr[i] = (t->w.in[i] - 1) * t->w.strides[i] + sal_window_span(&t->w, i) - t->w.out[i] -
+                t->w.pads_begin[i];
     }
 }
 
-static sal_status transposed_try_backward(const sal_plan *p, const transposed *t, sal_layout src, sal_layout dst,
-                                          transposed_pd *d, sal_error *err)
+static sal_status transposed_try_backward(const sal_plan *p, const transposed *t, sal_layout src,
+                                          sal_layout dst, transposed_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_memory_desc_t weights = NULL;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_dims_t strides = { 0 }, dil = { 0 }, pl = { 0 }, pr = { 0 };
+    dnnl_dims_t strides = {0}, dil = {0}, pl = {0}, pr = {0};
     int64_t wd[SAL_MAX_RANK + 1];
     int wr = transposed_weight_dims(t, t->bias, wd);
     transposed_pads(t, dil, pl, pr, strides);
@@ -174,17 +179,17 @@ static sal_status transposed_try_backward(const sal_plan *p, const transposed *t
     SAL_TRY(sal_postops_new(&d->po, p, NULL, t->rank, t->y, 1, dst, err));
     dnnl_status_t made;
     if (t->bias) {
-        made = dnnl_deconvolution_forward_primitive_desc_create(&d->pd, p->engine, dnnl_forward_inference,
-                                                                dnnl_deconvolution_direct, d->src, weights, d->bias,
-                                                                d->dst, strides, dil, pl, pr, d->po.attr);
+        made = dnnl_deconvolution_forward_primitive_desc_create(
+            &d->pd, p->engine, dnnl_forward_inference, dnnl_deconvolution_direct, d->src, weights,
+            d->bias, d->dst, strides, dil, pl, pr, d->po.attr);
     } else {
-        made = dnnl_convolution_forward_primitive_desc_create(&hint, p->engine, dnnl_forward_training,
-                                                              dnnl_convolution_direct, d->dst, weights, NULL, d->src,
-                                                              strides, dil, pl, pr, NULL);
+        made = dnnl_convolution_forward_primitive_desc_create(
+            &hint, p->engine, dnnl_forward_training, dnnl_convolution_direct, d->dst, weights, NULL,
+            d->src, strides, dil, pl, pr, NULL);
         if (made == dnnl_success)
-            made = dnnl_convolution_backward_data_primitive_desc_create(&d->pd, p->engine, dnnl_convolution_direct,
-                                                                        d->dst, weights, d->src, strides, dil, pl,
-                                                                        pr, hint, d->po.attr);
+            made = dnnl_convolution_backward_data_primitive_desc_create(
+                &d->pd, p->engine, dnnl_convolution_direct, d->dst, weights, d->src, strides, dil,
+                pl, pr, hint, d->po.attr);
     }
     if (made != dnnl_success)
         d->pd = NULL;
@@ -197,13 +202,14 @@ done:
     return st;
 }
 
-static sal_status transposed_choose(const sal_plan *p, const transposed *t, const sal_group *gr, bool constant,
-                                    transposed_pd *d, bool *forward, sal_error *err)
+static sal_status transposed_choose(const sal_plan *p, const transposed *t, const sal_group *gr,
+                                    bool constant, transposed_pd *d, bool *forward, sal_error *err)
 {
-    static const sal_layout tries[][2] = { { SAL_BLOCKED, SAL_BLOCKED }, { SAL_PLAIN, SAL_PLAIN } };
+    static const sal_layout tries[][2] = {{SAL_BLOCKED, SAL_BLOCKED}, {SAL_PLAIN, SAL_PLAIN}};
     for (size_t i = 0; i < SAL_COUNTOF(tries); i++) {
         *forward = true;
-        sal_status st = constant ? transposed_try_forward(p, t, gr, tries[i][0], tries[i][1], d, err) : SAL_OK;
+        sal_status st =
+            constant ? transposed_try_forward(p, t, gr, tries[i][0], tries[i][1], d, err) : SAL_OK;
         if (st != SAL_OK || d->pd != NULL)
             return st;
         transposed_pd_free(d);
@@ -217,8 +223,9 @@ static sal_status transposed_choose(const sal_plan *p, const transposed *t, cons
 }
 
 /* Weights in the form the primitive wants. */
-static sal_status transposed_weights(sal_plan *p, const sal_node *n, const transposed *t, bool forward,
-                                     const_dnnl_memory_desc_t want, sal_pid *out, sal_error *err)
+static sal_status transposed_weights(sal_plan *p, const sal_node *n, const transposed *t,
+                                     bool forward, const_dnnl_memory_desc_t want, sal_pid *out,
+                                     sal_error *err)
 {
     sal_status st = SAL_OK;
     dnnl_memory_desc_t plain = NULL;
@@ -243,7 +250,8 @@ static sal_status transposed_weights(sal_plan *p, const sal_node *n, const trans
         }
         goto done;
     }
-    /* [M, C/g, k...] seen as [g, M/g, C/g, k...], or with the channel axes swapped for the deconvolution */
+    /* [M, C/g, k...] seen as [g, M/g, C/g, k...], or with the channel axes swapped for the
+     * deconvolution */
     int64_t cg = t->c / t->group, at = 1;
     for (int i = wr - 1; i >= wr - t->w.n; i--) {
         strides[i] = at;
@@ -268,7 +276,7 @@ sal_status sal_lower_conv_transpose(sal_plan *p, const sal_node *n, const sal_gr
 {
     sal_status st = SAL_OK;
     transposed t;
-    transposed_pd d = { .pd = NULL };
+    transposed_pd d = {.pd = NULL};
     bool forward = false;
     sal_prim_arg args[SAL_MAX_PRIM_ARGS];
     int n_args = 0;
@@ -288,19 +296,24 @@ sal_status sal_lower_conv_transpose(sal_plan *p, const sal_node *n, const sal_gr
     bool deconv = !forward && t.bias;
     SAL_TRY(sal_plan_get(p, n->in[0], d.src_layout, sal_plan_act(p), &src, err));
     SAL_TRY(transposed_weights(p, n, &t, forward, wd, &weights, err));
-    args[n_args++] = (sal_prim_arg){ forward || deconv ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, src, d.src, false };
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_WEIGHTS, weights, wd, false };
+    args[n_args++] =
+        (sal_prim_arg){forward || deconv ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, src, d.src, false};
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_WEIGHTS, weights, wd, false};
     if (t.bias) {
         SAL_TRY(sal_plan_get(p, n->in[2], SAL_PLAIN, SAL_F32, &bias, err));
-        args[n_args++] = (sal_prim_arg){ DNNL_ARG_BIAS, bias, d.bias, false };
+        args[n_args++] = (sal_prim_arg){DNNL_ARG_BIAS, bias, d.bias, false};
     }
     SAL_TRY(sal_postops_args(p, &d.po, args, &n_args, err));
     SAL_TRY(sal_plan_new(p, sal_group_result(n, fused), d.dst_layout, sal_plan_act(p), &dst, err));
-    args[n_args++] = (sal_prim_arg){ forward || deconv ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, dst, d.dst, true };
+    args[n_args++] =
+        (sal_prim_arg){forward || deconv ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, dst, d.dst, true};
     dnnl_primitive_desc_t pd = d.pd;
     d.pd = NULL;
-    SAL_TRY(sal_dnnl_step(p, forward ? "conv-flipped" : deconv ? "deconv" : "conv-backward", n, pd, n_args, args,
-                          NULL, err));
+    SAL_TRY(sal_dnnl_step(p,
+                          forward  ? "conv-flipped"
+                          : deconv ? "deconv"
+                                   : "conv-backward",
+                          n, pd, n_args, args, NULL, err));
     if (fused == NULL && gr != NULL && gr->n_epilogue > 0)
         SAL_TRY(sal_lower_epilogue(p, gr, err));
     *done = true;

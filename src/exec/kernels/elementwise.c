@@ -1,8 +1,9 @@
 /* Element-wise groups as one tiled pass.
  *
- * A group becomes a small program over registers of SAL_TILE_LEN floats. Threads take tiles of the output's
- * physical elements; operands of the output's own shape are read in place, broadcast ones are gathered into a
- * register, scalars fill a register once. So a chain of n operators costs one pass over memory. */
+ * A group becomes a small program over registers of SAL_TILE_LEN floats. Threads take tiles of the
+ * output's physical elements; operands of the output's own shape are read in place, broadcast ones
+ * are gathered into a register, scalars fill a register once. So a chain of n operators costs one
+ * pass over memory. */
 #include "exec/tile.h"
 
 #include <omp.h>
@@ -21,10 +22,10 @@ typedef struct tile_operand {
 
 typedef struct tile_instr {
     sal_tile_fn fn;
-    int dst;     /* register */
-    int src[3];  /* >= 0 register, < 0 operand -1 - index (contiguous float32) */
+    int dst;    /* register */
+    int src[3]; /* >= 0 register, < 0 operand -1 - index (contiguous float32) */
     float p0, p1;
-    int direct;  /* output index that is written in place of the register; -1 */
+    int direct; /* output index that is written in place of the register; -1 */
 } tile_instr;
 
 typedef struct tile_output {
@@ -51,8 +52,8 @@ typedef struct tile_program {
 
 /* ---- running ---- */
 
-static void tile_gather(const tile_program *t, const tile_operand *o, const void *base, int64_t start, float *reg,
-                        int n)
+static void tile_gather(const tile_program *t, const tile_operand *o, const void *base,
+                        int64_t start, float *reg, int n)
 {
     int64_t index[TILE_DIMS], at = 0, rest = start;
     int last = t->n_dims - 1;
@@ -97,8 +98,8 @@ static void tile_fill(const tile_operand *o, const void *base, float *reg)
         reg[i] = v;
 }
 
-static void tile_load(const tile_program *t, const tile_operand *o, const void *base, int64_t start, float *reg,
-                      int n)
+static void tile_load(const tile_program *t, const tile_operand *o, const void *base, int64_t start,
+                      float *reg, int n)
 {
     if (!o->contiguous)
         tile_gather(t, o, base, start, reg, n);
@@ -110,8 +111,8 @@ static void tile_load(const tile_program *t, const tile_operand *o, const void *
         memcpy(reg, (const float *)base + start, (size_t)n * sizeof *reg);
 }
 
-static void tile_store(const tile_program *t, const tile_output *o, void *base, int64_t start, const float *reg,
-                       int n)
+static void tile_store(const tile_program *t, const tile_output *o, void *base, int64_t start,
+                       const float *reg, int n)
 {
     if (o->dtype == SAL_BF16)
         t->isa->store_bf16((uint16_t *)base + start, reg, n);
@@ -121,7 +122,8 @@ static void tile_store(const tile_program *t, const tile_output *o, void *base, 
         memcpy((float *)base + start, reg, (size_t)n * sizeof *reg);
 }
 
-static const float *tile_source(const tile_program *t, void *const *in, float *regs, int src, int64_t start)
+static const float *tile_source(const tile_program *t, void *const *in, float *regs, int src,
+                                int64_t start)
 {
     if (src >= 0)
         return regs + (size_t)src * TILE_LEN;
@@ -129,8 +131,8 @@ static const float *tile_source(const tile_program *t, void *const *in, float *r
     return (const float *)in[-1 - src] + start;
 }
 
-static void tile_execute(const tile_program *t, void *const *in, void *const *out, float *regs, int64_t start,
-                         int n)
+static void tile_execute(const tile_program *t, void *const *in, void *const *out, float *regs,
+                         int64_t start, int n)
 {
     for (int i = 0; i < t->n_operands; i++) {
         const tile_operand *o = &t->operands[i];
@@ -139,13 +141,16 @@ static void tile_execute(const tile_program *t, void *const *in, void *const *ou
     }
     for (int i = 0; i < t->n_instr; i++) {
         const tile_instr *k = &t->instr[i];
-        float *d = k->direct >= 0 ? (float *)out[k->direct] + start : regs + (size_t)k->dst * TILE_LEN;
-        k->fn(d, tile_source(t, in, regs, k->src[0], start), tile_source(t, in, regs, k->src[1], start),
+        float *d =
+            k->direct >= 0 ? (float *)out[k->direct] + start : regs + (size_t)k->dst * TILE_LEN;
+        k->fn(d, tile_source(t, in, regs, k->src[0], start),
+              tile_source(t, in, regs, k->src[1], start),
               tile_source(t, in, regs, k->src[2], start), n, k->p0, k->p1);
     }
     for (int i = 0; i < t->n_outputs; i++)
         if (t->outputs[i].reg >= 0)
-            tile_store(t, &t->outputs[i], out[i], start, regs + (size_t)t->outputs[i].reg * TILE_LEN, n);
+            tile_store(t, &t->outputs[i], out[i], start,
+                       regs + (size_t)t->outputs[i].reg * TILE_LEN, n);
 }
 
 static void tile_clear_padding(const tile_program *t, const tile_output *o, void *base)
@@ -154,8 +159,9 @@ static void tile_clear_padding(const tile_program *t, const tile_output *o, void
     size_t lanes = (size_t)(t->block - t->pad_from) * size;
 #pragma omp parallel for schedule(static)
     for (int64_t n = 0; n < t->pad_outer; n++) {
-        uint8_t *p = (uint8_t *)base +
-                     (size_t)(((n + 1) * t->pad_blocks - 1) * t->pad_inner * t->block + t->pad_from) * size;
+        uint8_t *p =
+            (uint8_t *)base +
+            (size_t)(((n + 1) * t->pad_blocks - 1) * t->pad_inner * t->block + t->pad_from) * size;
         for (int64_t i = 0; i < t->pad_inner; i++, p += (size_t)t->block * size)
             memset(p, 0, lanes);
     }
@@ -164,7 +170,7 @@ static void tile_clear_padding(const tile_program *t, const tile_output *o, void
 static sal_status tile_run(sal_step *step, sal_session *s, sal_error *err)
 {
     const tile_program *t = step->state;
-    void *in[SAL_MAX_TILE_OPERANDS] = { NULL }, *out[SAL_MAX_TILE_NODES] = { NULL };
+    void *in[SAL_MAX_TILE_OPERANDS] = {NULL}, *out[SAL_MAX_TILE_NODES] = {NULL};
     (void)err;
     for (int i = 0; i < t->n_operands; i++)
         in[i] = sal_step_ptr(s, t->operands[i].pid);
@@ -179,7 +185,8 @@ static sal_status tile_run(sal_step *step, sal_session *s, sal_error *err)
             if (t->operands[i].splat)
                 tile_fill(&t->operands[i], in[i], regs + (size_t)t->operands[i].reg * TILE_LEN);
         for (int64_t k = tiles * me / all; k < tiles * (me + 1) / all; k++)
-            tile_execute(t, in, out, regs, k * TILE_LEN, (int)SAL_MIN((int64_t)TILE_LEN, t->total - k * TILE_LEN));
+            tile_execute(t, in, out, regs, k * TILE_LEN,
+                         (int)SAL_MIN((int64_t)TILE_LEN, t->total - k * TILE_LEN));
     }
     if (t->pad_from > 0)
         for (int i = 0; i < t->n_outputs; i++)
@@ -265,7 +272,8 @@ static bool tile_blockable(const tile_build *b, sal_vid v)
 }
 
 /* Strides of operand o over the physical, not yet collapsed, iteration space. */
-static void tile_strides(const tile_build *b, const tile_operand *o, enum tile_kind kind, int64_t *stride)
+static void tile_strides(const tile_build *b, const tile_operand *o, enum tile_kind kind,
+                         int64_t *stride)
 {
     int64_t d[SAL_MAX_RANK], plain[SAL_MAX_RANK], s = 1;
     const int64_t blk = b->p->block;
@@ -305,7 +313,7 @@ static sal_status tile_add_operand(tile_build *b, sal_vid v, int *out, sal_error
         return sal_fail(err, SAL_EUNSUPPORTED, "too many operands in one element-wise group");
     enum tile_kind kind = tile_kind_of(b, v);
     tile_operand *o = &t->operands[t->n_operands];
-    *o = (tile_operand){ .vid = v, .reg = -1 };
+    *o = (tile_operand){.vid = v, .reg = -1};
     sal_status st;
     bool blocked = b->layout == SAL_BLOCKED && (kind == TILE_FULL || kind == TILE_CHANNEL);
     if (blocked && sal_val(b->p->g, v)->rank != b->rank)
@@ -347,7 +355,8 @@ static void tile_collapse(tile_program *t)
     }
 }
 
-/* Operand or virtual register that holds v: virtual register r is encoded r, operand i as -1 - i. */
+/* Operand or virtual register that holds v: virtual register r is encoded r, operand i as -1 - i.
+ */
 static sal_status tile_source_of(tile_build *b, sal_vid v, int *out, sal_error *err)
 {
     for (int r = 0; r < b->n_virtual; r++) {
@@ -362,10 +371,11 @@ static sal_status tile_source_of(tile_build *b, sal_vid v, int *out, sal_error *
     return st;
 }
 
-static void tile_emit(tile_build *b, sal_tile_op op, int s0, int s1, int s2, float p0, float p1, sal_vid holds)
+static void tile_emit(tile_build *b, sal_tile_op op, int s0, int s1, int s2, float p0, float p1,
+                      sal_vid holds)
 {
     tile_instr *k = &b->t->instr[b->t->n_instr++];
-    *k = (tile_instr){ b->t->isa->tile[op], b->n_virtual, { s0, s1, s2 }, p0, p1, -1 };
+    *k = (tile_instr){b->t->isa->tile[op], b->n_virtual, {s0, s1, s2}, p0, p1, -1};
     b->reg_of[b->n_virtual++] = holds;
 }
 
@@ -373,7 +383,7 @@ static sal_status tile_node(tile_build *b, const sal_node *n, sal_error *err)
 {
     sal_tile_op op;
     float p0, p1;
-    int operands, src[3] = { 0, 0, 0 };
+    int operands, src[3] = {0, 0, 0};
     if (!sal_tile_code(b->p->g, n, &op, &p0, &p1, &operands))
         return sal_fail(err, SAL_EUNSUPPORTED, "no element-wise instruction for %s", n->op->name);
     if (b->t->n_instr + operands + 1 > SAL_MAX_TILE_NODES * 4)
@@ -430,7 +440,8 @@ static sal_status tile_outputs(tile_build *b, const sal_group *gr, sal_error *er
 /* Virtual registers -> few physical ones; operands that need conversion get registers first. */
 static void tile_registers(tile_program *t)
 {
-    int last[SAL_MAX_TILE_NODES * 4], phys[SAL_MAX_TILE_NODES * 4], free_list[SAL_MAX_TILE_NODES * 4];
+    int last[SAL_MAX_TILE_NODES * 4], phys[SAL_MAX_TILE_NODES * 4],
+        free_list[SAL_MAX_TILE_NODES * 4];
     int n_free = 0;
     for (int i = 0; i < t->n_operands; i++)
         if (!(t->operands[i].contiguous && t->operands[i].dtype == SAL_F32))
@@ -446,7 +457,7 @@ static void tile_registers(tile_program *t)
     for (int i = 0; i < t->n_instr; i++) {
         tile_instr *in = &t->instr[i];
         int reg = n_free > 0 ? free_list[--n_free] : t->n_regs++;
-        bool freed[3] = { false, false, false };
+        bool freed[3] = {false, false, false};
         for (int k = 0; k < 3; k++) {
             int v = in->src[k];
             if (v < 0) {
@@ -482,7 +493,7 @@ static void tile_registers(tile_program *t)
 static bool tile_keeps_zero(const tile_program *t)
 {
     enum { MAX_REGS = SAL_MAX_TILE_NODES * 4 + SAL_MAX_TILE_OPERANDS };
-    float value[MAX_REGS] = { 0.0f };
+    float value[MAX_REGS] = {0.0f};
     for (int i = 0; i < t->n_operands; i++)
         if (!t->operands[i].contiguous && t->operands[i].stride[t->n_dims - 1] == 0)
             return false; /* a scalar or a spatial map need not be zero there */
@@ -531,7 +542,8 @@ static sal_layout tile_layout(const tile_build *b, const sal_group *gr)
                 continue; /* made inside the group */
             if (!tile_blockable(b, v))
                 return SAL_PLAIN;
-            any = any || (tile_kind_of(b, v) == TILE_FULL && sal_plan_layout(b->p, v) == SAL_BLOCKED);
+            any =
+                any || (tile_kind_of(b, v) == TILE_FULL && sal_plan_layout(b->p, v) == SAL_BLOCKED);
         }
     }
     return any ? SAL_BLOCKED : SAL_PLAIN;
@@ -561,7 +573,7 @@ sal_status sal_lower_elementwise(sal_plan *p, const sal_group *gr, sal_error *er
     if (t == NULL)
         return sal_fail_nomem(err);
     const sal_value *shape = sal_val(p->g, gr->members[0]->out[0]);
-    tile_build b = { .p = p, .t = t, .rank = shape->rank, .dims = shape->dims };
+    tile_build b = {.p = p, .t = t, .rank = shape->rank, .dims = shape->dims};
     t->isa = sal_isa();
     t->block = p->block;
     t->threads = p->threads;
@@ -590,9 +602,10 @@ sal_status sal_lower_elementwise(sal_plan *p, const sal_group *gr, sal_error *er
         goto done;
     }
     sal_step *step;
-    SAL_TRY(sal_plan_step(p, "elementwise", last, tile_run, handed, sal_free, handed->n_operands, in,
-                          handed->n_outputs, out, &step, err));
-    step->scratch = (size_t)p->threads * (size_t)SAL_MAX(handed->n_regs, 1) * TILE_LEN * sizeof(float);
+    SAL_TRY(sal_plan_step(p, "elementwise", last, tile_run, handed, sal_free, handed->n_operands,
+                          in, handed->n_outputs, out, &step, err));
+    step->scratch =
+        (size_t)p->threads * (size_t)SAL_MAX(handed->n_regs, 1) * TILE_LEN * sizeof(float);
     step->in_place = in_place;
     snprintf(step->impl, sizeof step->impl, "tile:%s x%d", handed->isa->name, gr->n_members);
 done:

@@ -38,9 +38,11 @@ static sal_status eval_run(sal_step *step, sal_session *s, sal_error *err)
         if (sal_tensor_bytes(e->out[i]) > 0)
             memset(e->out[i]->data, 0, sal_tensor_bytes(e->out[i]));
     }
-    sal_eval call = { e->node, e->in, e->out, err };
+    sal_eval call = {e->node, e->in, e->out, err};
     sal_status st = e->node->op->eval(&call);
-    return st == SAL_OK ? SAL_OK : sal_fail_prefix(err, st, "%s node '%s'", e->node->op->name, e->node->name);
+    return st == SAL_OK
+               ? SAL_OK
+               : sal_fail_prefix(err, st, "%s node '%s'", e->node->op->name, e->node->name);
 }
 
 static sal_tensor eval_shell(const sal_plan *p, sal_vid v)
@@ -90,15 +92,17 @@ sal_status sal_lower_eval(sal_plan *p, const sal_node *n, sal_error *err)
     SAL_TRY(eval_state_new(p, n, &e, err));
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] != SAL_NONE)
-            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN, sal_plan_dtype(p, n->in[i]), &ids[n_in++], err));
+            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN, sal_plan_dtype(p, n->in[i]), &ids[n_in++],
+                                 err));
     for (int i = 0; i < n->n_out; i++)
         if (n->out[i] != SAL_NONE)
-            SAL_TRY(sal_plan_new(p, n->out[i], SAL_PLAIN, sal_plan_dtype(p, n->out[i]), &ids[n_in + n_out++],
-                                 err));
+            SAL_TRY(sal_plan_new(p, n->out[i], SAL_PLAIN, sal_plan_dtype(p, n->out[i]),
+                                 &ids[n_in + n_out++], err));
     eval_state *handed = e;
     e = NULL;
     sal_step *step;
-    SAL_TRY(sal_plan_step(p, "eval", n, eval_run, handed, eval_free, n_in, ids, n_out, ids + n_in, &step, err));
+    SAL_TRY(sal_plan_step(p, "eval", n, eval_run, handed, eval_free, n_in, ids, n_out, ids + n_in,
+                          &step, err));
     snprintf(step->impl, sizeof step->impl, "%s", n->op->name);
     /* Copies are written for speed in their evaluators; everything else is the slow, clear form. */
     step->reference = (n->op->flags & SAL_OP_MOVE) == 0;

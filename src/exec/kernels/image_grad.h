@@ -5,8 +5,9 @@
 #include "exec/plan.h"
 #include "ops/core/window.h"
 
-/* Lower a two-dimensional ConvTranspose with at most four output channels; *done stays false for others. */
-sal_status sal_lower_image_grad(sal_plan *p, const sal_node *n, const sal_window *w, const sal_group *gr,
-                                bool *done, sal_error *err);
+/* Lower a two-dimensional ConvTranspose with at most four output channels; *done stays false for
+ * others. */
+sal_status sal_lower_image_grad(sal_plan *p, const sal_node *n, const sal_window *w,
+                                const sal_group *gr, bool *done, sal_error *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* Two element-wise groups that every gradient of a ReLU network is full of, without the tile engine's registers:
- * the mask lo < y < hi of an activation, and Where(mask, x, 0). Both are bound by memory alone. */
+/* Two element-wise groups that every gradient of a ReLU network is full of, without the tile
+ * engine's registers: the mask lo < y < hi of an activation, and Where(mask, x, 0). Both are bound
+ * by memory alone. */
 #include "exec/kernels/mask.h"
 
 #include "exec/tile.h"
@@ -55,8 +56,9 @@ static bool mask_is_range(const sal_plan *p, const sal_group *gr, sal_vid *y, fl
     if (gr->n_members == 1)
         return true;
     const sal_node *l = gr->members[1], *both = gr->members[2];
-    if (strcmp(l->op->name, "Less") != 0 || l->in[0] != *y || !sal_scalar_constant(p->g, l->in[1], &b) ||
-        strcmp(both->op->name, "And") != 0 || p->uses[g->out[0]] != 1 || p->uses[l->out[0]] != 1)
+    if (strcmp(l->op->name, "Less") != 0 || l->in[0] != *y ||
+        !sal_scalar_constant(p->g, l->in[1], &b) || strcmp(both->op->name, "And") != 0 ||
+        p->uses[g->out[0]] != 1 || p->uses[l->out[0]] != 1)
         return false;
     bool joins = (both->in[0] == g->out[0] && both->in[1] == l->out[0]) ||
                  (both->in[1] == g->out[0] && both->in[0] == l->out[0]);
@@ -68,8 +70,8 @@ static bool mask_is_keep(const sal_plan *p, const sal_group *gr, sal_vid *mask, 
 {
     double zero;
     const sal_node *w = gr->members[0];
-    if (gr->n_members != 1 || strcmp(w->op->name, "Where") != 0 || !sal_scalar_constant(p->g, w->in[2], &zero) ||
-        zero != 0.0)
+    if (gr->n_members != 1 || strcmp(w->op->name, "Where") != 0 ||
+        !sal_scalar_constant(p->g, w->in[2], &zero) || zero != 0.0)
         return false;
     *mask = w->in[0];
     *x = w->in[1];
@@ -90,7 +92,8 @@ sal_status sal_lower_mask(sal_plan *p, const sal_group *gr, bool *done, sal_erro
     const sal_value *v = sal_val(p->g, x);
     sal_vid result = gr->members[gr->n_members - 1]->out[0];
     if (sal_plan_dtype(p, x) != SAL_F32 || v->constant != NULL || sal_value_count(v) <= 0 ||
-        sal_val(p->g, result)->rank != v->rank || sal_value_count(sal_val(p->g, result)) != sal_value_count(v))
+        sal_val(p->g, result)->rank != v->rank ||
+        sal_value_count(sal_val(p->g, result)) != sal_value_count(v))
         return SAL_OK;
     sal_layout layout = sal_plan_layout(p, x);
     /* Padding lanes hold zero: 0 > lo must be false for them to stay so. */
@@ -99,7 +102,7 @@ sal_status sal_lower_mask(sal_plan *p, const sal_group *gr, bool *done, sal_erro
     mask_state *m = sal_calloc(1, sizeof *m);
     if (m == NULL)
         return sal_fail_nomem(err);
-    *m = (mask_state){ .isa = sal_isa(), .lo = lo, .hi = hi, .apply = apply };
+    *m = (mask_state){.isa = sal_isa(), .lo = lo, .hi = hi, .apply = apply};
     SAL_TRY(sal_plan_get(p, x, layout, SAL_DT_NONE, &in[0], err));
     if (apply)
         SAL_TRY(sal_plan_get(p, mask, layout, SAL_BOOL, &in[1], err));
@@ -110,8 +113,8 @@ sal_status sal_lower_mask(sal_plan *p, const sal_group *gr, bool *done, sal_erro
     mask_state *handed = m;
     m = NULL;
     sal_step *step;
-    SAL_TRY(sal_plan_step(p, "mask", gr->members[gr->n_members - 1], mask_run, handed, sal_free, apply ? 2 : 1, in, 1,
-                          &out, &step, err));
+    SAL_TRY(sal_plan_step(p, "mask", gr->members[gr->n_members - 1], mask_run, handed, sal_free,
+                          apply ? 2 : 1, in, 1, &out, &step, err));
     snprintf(step->impl, sizeof step->impl, "%s:%s", apply ? "keep" : "range", handed->isa->name);
     step->in_place = apply ? 1u : 0u;
     *done = true;

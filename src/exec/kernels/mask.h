@@ -4,7 +4,8 @@
 
 #include "exec/plan.h"
 
-/* Lower an element-wise group that is a range mask or applies a mask; *done stays false for others. */
+/* Lower an element-wise group that is a range mask or applies a mask; *done stays false for others.
+ */
 sal_status sal_lower_mask(sal_plan *p, const sal_group *group, bool *done, sal_error *err);
 
 #endif

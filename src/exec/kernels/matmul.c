@@ -7,7 +7,7 @@ typedef struct product {
     int rank;
     int64_t a[SAL_MAX_RANK], b[SAL_MAX_RANK], y[SAL_MAX_RANK];
     int64_t a_strides[SAL_MAX_RANK], b_strides[SAL_MAX_RANK];
-    sal_vid bias; /* SAL_NONE, or a constant vector over N */
+    sal_vid bias;        /* SAL_NONE, or a constant vector over N */
     bool a_view, b_view; /* the operand is read as a view */
 } product;
 
@@ -20,12 +20,15 @@ static void product_row_major(const int64_t *dims, int rank, int64_t *strides)
     }
 }
 
-/* Gemm: alpha and beta must be 1 (others are rare and take the evaluator's way through expansion). */
+/* Gemm: alpha and beta must be 1 (others are rare and take the evaluator's way through expansion).
+ */
 static bool product_of_gemm(const sal_plan *p, const sal_node *n, product *q)
 {
-    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]),
+                    *y = sal_val(p->g, n->out[0]);
     int64_t ta = sal_node_int(n, "transA", 0), tb = sal_node_int(n, "transB", 0);
-    if (sal_node_float(n, "alpha", 1.0) != 1.0 || (sal_node_in(n, 2) != SAL_NONE && sal_node_float(n, "beta", 1.0) != 1.0))
+    if (sal_node_float(n, "alpha", 1.0) != 1.0 ||
+        (sal_node_in(n, 2) != SAL_NONE && sal_node_float(n, "beta", 1.0) != 1.0))
         return false;
     q->rank = 2;
     q->a[0] = y->dims[0];
@@ -41,15 +44,16 @@ static bool product_of_gemm(const sal_plan *p, const sal_node *n, product *q)
     sal_vid c = sal_node_in(n, 2);
     if (c != SAL_NONE) {
         const sal_value *bias = sal_val(p->g, c);
-        if (bias->rank < 1 || sal_value_count(bias) != y->dims[1] || bias->dims[bias->rank - 1] != y->dims[1])
+        if (bias->rank < 1 || sal_value_count(bias) != y->dims[1] ||
+            bias->dims[bias->rank - 1] != y->dims[1])
             return false;
         q->bias = c;
     }
     return true;
 }
 
-/* Operand v as a view with the strides it has, aligned to `rank`; false when it is no view or oneDNN's fast
- * kernels would not take it (one of the last two strides must be 1). */
+/* Operand v as a view with the strides it has, aligned to `rank`; false when it is no view or
+ * oneDNN's fast kernels would not take it (one of the last two strides must be 1). */
 static bool product_view(const sal_plan *p, sal_vid v, int rank, int64_t *strides)
 {
     const sal_value *x = sal_val(p->g, v);
@@ -77,7 +81,8 @@ static void product_use_views(const sal_plan *p, const sal_node *n, product *q)
 
 static bool product_of_matmul(const sal_plan *p, const sal_node *n, product *q)
 {
-    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]), *y = sal_val(p->g, n->out[0]);
+    const sal_value *a = sal_val(p->g, n->in[0]), *b = sal_val(p->g, n->in[1]),
+                    *y = sal_val(p->g, n->out[0]);
     if (a->rank < 2 || b->rank < 2 || y->rank > 6)
         return false;
     q->bias = SAL_NONE;
@@ -113,7 +118,7 @@ typedef struct product_pd {
 
 static void product_pd_free(product_pd *d)
 {
-    dnnl_memory_desc_t all[] = { d->a, d->b, d->b_plain, d->bias, d->y };
+    dnnl_memory_desc_t all[] = {d->a, d->b, d->b_plain, d->bias, d->y};
     for (size_t i = 0; i < SAL_COUNTOF(all); i++)
         if (all[i] != NULL)
             dnnl_memory_desc_destroy(all[i]);
@@ -123,15 +128,16 @@ static void product_pd_free(product_pd *d)
     memset(d, 0, sizeof *d);
 }
 
-static sal_status product_create(const sal_plan *p, const product *q, const sal_group *gr, bool constant,
-                                 product_pd *d, sal_error *err)
+static sal_status product_create(const sal_plan *p, const product *q, const sal_group *gr,
+                                 bool constant, product_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     int64_t bias[SAL_MAX_RANK];
     for (int i = 0; i < q->rank; i++)
         bias[i] = i == q->rank - 1 ? q->y[i] : 1;
     SAL_TRY(sal_dnnl_strided(sal_plan_act(p), q->rank, q->a, q->a_strides, &d->a, err));
-    SAL_TRY(sal_dnnl_strided(constant ? SAL_F32 : sal_plan_act(p), q->rank, q->b, q->b_strides, &d->b_plain, err));
+    SAL_TRY(sal_dnnl_strided(constant ? SAL_F32 : sal_plan_act(p), q->rank, q->b, q->b_strides,
+                             &d->b_plain, err));
     if (constant)
         SAL_TRY(sal_dnnl_any(sal_plan_act(p), q->rank, q->b, &d->b, err));
     else
@@ -140,7 +146,8 @@ static sal_status product_create(const sal_plan *p, const product *q, const sal_
     if (q->bias != SAL_NONE)
         SAL_TRY(sal_dnnl_desc(p, SAL_F32, q->rank, bias, SAL_PLAIN, &d->bias, err));
     SAL_TRY(sal_postops_new(&d->po, p, gr, q->rank, q->y, q->rank - 1, SAL_PLAIN, err));
-    if (dnnl_matmul_primitive_desc_create(&d->pd, p->engine, d->a, d->b, d->bias, d->y, d->po.attr) != dnnl_success)
+    if (dnnl_matmul_primitive_desc_create(&d->pd, p->engine, d->a, d->b, d->bias, d->y,
+                                          d->po.attr) != dnnl_success)
         d->pd = NULL;
     if (d->pd != NULL && sal_dnnl_is_ref(d->pd)) {
         dnnl_primitive_desc_destroy(d->pd);
@@ -150,28 +157,30 @@ done:
     return st;
 }
 
-static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *gr, const product *q, bool constant,
-                               product_pd *d, sal_error *err)
+static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *gr,
+                               const product *q, bool constant, product_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_prim_arg args[SAL_MAX_PRIM_ARGS];
     int n_args = 0;
     sal_pid a, b, bias, y;
     const_dnnl_memory_desc_t wd = dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 0);
-    SAL_TRY(sal_plan_get(p, n->in[0], q->a_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &a, err));
+    SAL_TRY(
+        sal_plan_get(p, n->in[0], q->a_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &a, err));
     if (constant)
         SAL_TRY(sal_dnnl_weights(p, n->in[1], d->b_plain, wd, sal_plan_act(p), &b, err));
     else
-        SAL_TRY(sal_plan_get(p, n->in[1], q->b_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &b, err));
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_SRC, a, d->a, false };
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_WEIGHTS, b, wd, false };
+        SAL_TRY(sal_plan_get(p, n->in[1], q->b_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &b,
+                             err));
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_SRC, a, d->a, false};
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_WEIGHTS, b, wd, false};
     if (q->bias != SAL_NONE) {
         SAL_TRY(sal_plan_get(p, q->bias, SAL_PLAIN, SAL_F32, &bias, err));
-        args[n_args++] = (sal_prim_arg){ DNNL_ARG_BIAS, bias, d->bias, false };
+        args[n_args++] = (sal_prim_arg){DNNL_ARG_BIAS, bias, d->bias, false};
     }
     SAL_TRY(sal_postops_args(p, &d->po, args, &n_args, err));
     SAL_TRY(sal_plan_new(p, sal_group_result(n, gr), SAL_PLAIN, sal_plan_act(p), &y, err));
-    args[n_args++] = (sal_prim_arg){ DNNL_ARG_DST, y, d->y, true };
+    args[n_args++] = (sal_prim_arg){DNNL_ARG_DST, y, d->y, true};
     dnnl_primitive_desc_t pd = d->pd;
     d->pd = NULL;
     SAL_TRY(sal_dnnl_step(p, "matmul", n, pd, n_args, args, NULL, err));
@@ -180,10 +189,12 @@ done:
 }
 
 /* A constant bias vector that a following Add would apply becomes the primitive's bias. */
-static sal_group product_take_bias(const sal_plan *p, const sal_node *n, const sal_group *gr, product *q)
+static sal_group product_take_bias(const sal_plan *p, const sal_node *n, const sal_group *gr,
+                                   product *q)
 {
     sal_group rest = *gr;
-    if (q->bias != SAL_NONE || gr->n_epilogue == 0 || strcmp(gr->epilogue[0].node->op->name, "Add") != 0)
+    if (q->bias != SAL_NONE || gr->n_epilogue == 0 ||
+        strcmp(gr->epilogue[0].node->op->name, "Add") != 0)
         return rest;
     const sal_node *e = gr->epilogue[0].node;
     sal_vid c = e->in[1 - gr->epilogue[0].chain];
@@ -199,22 +210,24 @@ static sal_group product_take_bias(const sal_plan *p, const sal_node *n, const s
     return rest;
 }
 
-sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                            sal_error *err)
 {
     sal_status st = SAL_OK;
     product q;
-    product_pd d = { .pd = NULL };
+    product_pd d = {.pd = NULL};
     const sal_value *y = sal_val(p->g, n->out[0]);
     *done = false;
     memset(&q, 0, sizeof q);
     if (y->dtype != SAL_F32 || sal_value_count(y) == 0 ||
-        !(strcmp(n->op->name, "Gemm") == 0 ? product_of_gemm(p, n, &q) : product_of_matmul(p, n, &q)))
+        !(strcmp(n->op->name, "Gemm") == 0 ? product_of_gemm(p, n, &q)
+                                           : product_of_matmul(p, n, &q)))
         return SAL_OK;
     for (int i = 0; i < q.rank; i++)
         if (q.a[i] == 0 || q.b[i] == 0)
             return SAL_OK;
     bool constant = sal_val(p->g, n->in[1])->constant != NULL;
-    sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){ .anchor = n };
+    sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){.anchor = n};
     sal_vid result = gr != NULL ? sal_group_result(n, gr) : n->out[0];
     SAL_TRY(product_create(p, &q, &rest, constant, &d, err));
     if (d.pd != NULL) {

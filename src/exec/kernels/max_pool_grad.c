@@ -1,7 +1,8 @@
-/* MaxPoolGrad over blocked activations: each output's gradient goes to the first maximum of its window.
+/* MaxPoolGrad over blocked activations: each output's gradient goes to the first maximum of its
+ * window.
  *
- * oneDNN's backward pass wants a workspace from its own forward pass; the maximum is known here, so looking for
- * it again costs one more read of x and keeps the graph free of hidden state. */
+ * oneDNN's backward pass wants a workspace from its own forward pass; the maximum is known here, so
+ * looking for it again costs one more read of x and keeps the graph free of hidden state. */
 #include "exec/isa.h"
 #include "exec/kernels.h"
 #include "exec/onednn.h"
@@ -13,7 +14,7 @@
 enum { POOL_MAX_TAPS = 512 };
 
 typedef struct pool_grad {
-    sal_window w; /* three axes, leading ones of length 1 */
+    sal_window w;   /* three axes, leading ones of length 1 */
     int64_t images; /* batch x channel blocks */
     int block;
     const sal_isa_table *isa;
@@ -49,7 +50,8 @@ static sal_status pool_grad_run(sal_step *step, sal_session *s, sal_error *err)
     const float *dy = sal_step_ptr(s, step->in[0]), *x = sal_step_ptr(s, step->in[1]);
     const float *y = sal_step_ptr(s, step->in[2]);
     float *dx = sal_step_ptr(s, step->out[0]);
-    int64_t in = w->in[0] * w->in[1] * w->in[2] * q->block, out = w->out[0] * w->out[1] * w->out[2] * q->block;
+    int64_t in = w->in[0] * w->in[1] * w->in[2] * q->block,
+            out = w->out[0] * w->out[1] * w->out[2] * q->block;
     (void)err;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < q->images; i++) {
@@ -74,8 +76,8 @@ static sal_dtype pool_grad_made_as(const sal_plan *p, sal_vid v)
     return i >= 0 ? p->values[i].dtype : SAL_DT_NONE;
 }
 
-/* x as MaxPool saw it. In bfloat16 sessions y may hold rounded values, which would not be found again in an x that
- * is there as it was. */
+/* x as MaxPool saw it. In bfloat16 sessions y may hold rounded values, which would not be found
+ * again in an x that is there as it was. */
 static sal_status pool_grad_input(sal_plan *p, sal_vid x, sal_vid y, sal_pid *out, sal_error *err)
 {
     sal_status st = SAL_OK;
@@ -84,7 +86,8 @@ static sal_status pool_grad_input(sal_plan *p, sal_vid x, sal_vid y, sal_pid *ou
         return sal_plan_get(p, x, SAL_BLOCKED, SAL_F32, out, err);
     const sal_value *v = sal_val(p->g, x);
     SAL_TRY(sal_plan_get(p, x, SAL_BLOCKED, SAL_BF16, &rounded, err));
-    SAL_TRY(sal_plan_opaque(p, sal_plan_bytes(p, SAL_BLOCKED, SAL_F32, v->rank, v->dims), SAL_F32, out, err));
+    SAL_TRY(sal_plan_opaque(p, sal_plan_bytes(p, SAL_BLOCKED, SAL_F32, v->rank, v->dims), SAL_F32,
+                            out, err));
     sal_pvalue *form = &p->values[*out];
     form->vid = x; /* described like a form of x, but not found as one by others */
     form->layout = SAL_BLOCKED;
@@ -95,7 +98,8 @@ done:
     return st;
 }
 
-sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                                   sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_window w;
@@ -124,7 +128,8 @@ sal_status sal_lower_max_pool_grad(sal_plan *p, const sal_node *n, const sal_gro
     SAL_TRY(sal_plan_new(p, n->out[0], SAL_BLOCKED, SAL_F32, &out, err));
     pool_grad *handed = q;
     q = NULL;
-    SAL_TRY(sal_plan_step(p, "max-pool-grad", n, pool_grad_run, handed, sal_free, 3, in, 1, &out, NULL, err));
+    SAL_TRY(sal_plan_step(p, "max-pool-grad", n, pool_grad_run, handed, sal_free, 3, in, 1, &out,
+                          NULL, err));
     *done = true;
 done:
     sal_free(q);

@@ -4,15 +4,17 @@
 
 #include <stdio.h>
 
-/* Nothing moves here: the result is a view. Matrix products read views; for others sal_plan_get() copies. */
-sal_status sal_lower_transpose(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+/* Nothing moves here: the result is a view. Matrix products read views; for others sal_plan_get()
+ * copies. */
+sal_status sal_lower_transpose(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                               sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_value *x = sal_val(p->g, n->in[0]);
     sal_pid from, to;
     size_t count = 0;
     const int64_t *perm = sal_node_ints(n, "perm", &count);
-    int64_t strides[SAL_MAX_RANK] = { 0 }, moved[SAL_MAX_RANK] = { 0 };
+    int64_t strides[SAL_MAX_RANK] = {0}, moved[SAL_MAX_RANK] = {0};
     (void)gr;
     *done = false;
     if (x->rank < 2 || sal_value_count(x) <= 0 || x->constant != NULL ||
@@ -28,11 +30,12 @@ done:
 }
 
 /* Split, where only matrix products (or further views) read the parts. */
-sal_status sal_lower_split(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_split(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                           sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_value *x = sal_val(p->g, n->in[0]);
-    int64_t strides[SAL_MAX_RANK] = { 0 }, at = 0;
+    int64_t strides[SAL_MAX_RANK] = {0}, at = 0;
     int axis = (int)sal_node_int(n, "axis", 0);
     sal_pid from, to;
     (void)gr;
@@ -58,10 +61,11 @@ done:
     return st;
 }
 
-/* Concat and Slice as copies of runs: row r of the output is filled from, or row r of the input is cut. */
+/* Concat and Slice as copies of runs: row r of the output is filled from, or row r of the input is
+ * cut. */
 typedef struct move_part {
-    size_t bytes;  /* a run */
-    size_t at;     /* offset of the run within a row of the joined tensor */
+    size_t bytes; /* a run */
+    size_t at;    /* offset of the run within a row of the joined tensor */
 } move_part;
 
 typedef struct move_state {
@@ -85,7 +89,9 @@ static sal_status move_run(sal_step *step, sal_session *s, sal_error *err)
                        (const char *)sal_step_ptr(s, step->in[i]) + (size_t)r * q->bytes, q->bytes);
             else
                 memcpy((char *)sal_step_ptr(s, step->out[0]) + (size_t)r * q->bytes,
-                       (const char *)sal_step_ptr(s, step->in[0]) + (size_t)r * m->row_bytes + q->at, q->bytes);
+                       (const char *)sal_step_ptr(s, step->in[0]) + (size_t)r * m->row_bytes +
+                           q->at,
+                       q->bytes);
         }
     return SAL_OK;
 }
@@ -106,7 +112,8 @@ static size_t move_inner(const sal_value *x, int axis, size_t size)
     return size;
 }
 
-sal_status sal_lower_concat(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_concat(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                            sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_value *y = sal_val(p->g, n->out[0]);
@@ -134,7 +141,8 @@ sal_status sal_lower_concat(sal_plan *p, const sal_node *n, const sal_group *gr,
         m->rows *= y->dims[i];
     for (int i = 0; i < n->n_in; i++) {
         const sal_value *x = sal_val(p->g, n->in[i]);
-        int64_t len = layout == SAL_BLOCKED ? (x->dims[1] + p->block - 1) / p->block * p->block : x->dims[axis];
+        int64_t len = layout == SAL_BLOCKED ? (x->dims[1] + p->block - 1) / p->block * p->block
+                                            : x->dims[axis];
         SAL_TRY(sal_plan_get(p, n->in[i], layout, SAL_F32, &in[i], err));
         m->part[i].at = m->row_bytes;
         m->part[i].bytes = (size_t)len * move_inner(x, axis, sizeof(float));
@@ -143,7 +151,8 @@ sal_status sal_lower_concat(sal_plan *p, const sal_node *n, const sal_group *gr,
     SAL_TRY(sal_plan_new(p, n->out[0], layout, SAL_F32, &out, err));
     move_state *handed = m;
     m = NULL;
-    SAL_TRY(sal_plan_step(p, "concat", n, move_run, handed, sal_free, n->n_in, in, 1, &out, NULL, err));
+    SAL_TRY(
+        sal_plan_step(p, "concat", n, move_run, handed, sal_free, n->n_in, in, 1, &out, NULL, err));
     *done = true;
 done:
     sal_free(m);
@@ -183,7 +192,8 @@ static bool move_slice_of(const sal_plan *p, const sal_node *n, int *axis, int64
     return true;
 }
 
-sal_status sal_lower_slice(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_slice(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                           sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_value *x = sal_val(p->g, n->in[0]), *y = sal_val(p->g, n->out[0]);
@@ -191,7 +201,8 @@ sal_status sal_lower_slice(sal_plan *p, const sal_node *n, const sal_group *gr, 
     int64_t start = 0;
     (void)gr;
     *done = false;
-    if (sal_plan_dtype(p, n->out[0]) != SAL_F32 || sal_value_count(y) <= 0 || !move_slice_of(p, n, &axis, &start))
+    if (sal_plan_dtype(p, n->out[0]) != SAL_F32 || sal_value_count(y) <= 0 ||
+        !move_slice_of(p, n, &axis, &start))
         return SAL_OK;
     bool blocked = axis == 1 && x->rank >= 3 && x->rank <= 5 && start % p->block == 0 &&
                    (y->dims[1] % p->block == 0 || start + y->dims[1] == x->dims[1]) &&

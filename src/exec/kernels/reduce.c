@@ -1,5 +1,6 @@
-/* ReduceSum and ReduceMean: over the pixels of blocked activations, and over one run of neighbouring axes of
- * row-major ones. Sums run in double or in fixed lanes: the same bytes for any number of threads. */
+/* ReduceSum and ReduceMean: over the pixels of blocked activations, and over one run of
+ * neighbouring axes of row-major ones. Sums run in double or in fixed lanes: the same bytes for any
+ * number of threads. */
 #include "exec/isa.h"
 #include "exec/kernels.h"
 
@@ -19,7 +20,7 @@ static void reduce_blocked(const reduce_state *r, const float *x, float *y)
     int64_t blocks = (r->channels + r->block - 1) / r->block;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < r->outer * blocks; i++) {
-        float acc[16] = { 0.0f };
+        float acc[16] = {0.0f};
         int64_t c = i % blocks * r->block;
         float *to = y + i / blocks * r->channels + c;
         r->isa->sum_blocked(acc, x + i * r->n * r->block, r->n);
@@ -34,7 +35,7 @@ static void reduce_columns(const reduce_state *r, const float *x, float *y)
     int64_t spans = (r->inner + SPAN - 1) / SPAN;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < r->outer * spans; i++) {
-        double acc[SPAN] = { 0.0 };
+        double acc[SPAN] = {0.0};
         int64_t at = i % spans * SPAN, len = SAL_MIN((int64_t)SPAN, r->inner - at);
         const float *from = x + i / spans * r->n * r->inner + at;
         for (int64_t k = 0; k < r->n; k++)
@@ -85,14 +86,16 @@ static bool reduce_axes(const sal_plan *p, const sal_node *n, int rank, uint32_t
     return *axes != 0;
 }
 
-sal_status sal_lower_reduce(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_reduce(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                            sal_error *err)
 {
     const sal_value *x = sal_val(p->g, n->in[0]);
     uint32_t axes;
     sal_pid in, out;
     (void)gr;
     *done = false;
-    if (x->dtype != SAL_F32 || x->rank < 1 || sal_value_count(x) <= 0 || !reduce_axes(p, n, x->rank, &axes))
+    if (x->dtype != SAL_F32 || x->rank < 1 || sal_value_count(x) <= 0 ||
+        !reduce_axes(p, n, x->rank, &axes))
         return SAL_OK;
     int first = 0, last = x->rank - 1;
     while ((axes >> first & 1u) == 0)
@@ -105,17 +108,20 @@ sal_status sal_lower_reduce(sal_plan *p, const sal_node *n, const sal_group *gr,
     reduce_state *r = sal_calloc(1, sizeof *r);
     if (r == NULL)
         return sal_fail_nomem(err);
-    *r = (reduce_state){ .outer = 1, .n = 1, .inner = 1, .scale = 1.0f, .isa = sal_isa(), .block = p->block };
+    *r = (reduce_state){
+        .outer = 1, .n = 1, .inner = 1, .scale = 1.0f, .isa = sal_isa(), .block = p->block};
     for (int i = 0; i < x->rank; i++)
         *(i < first ? &r->outer : i <= last ? &r->n : &r->inner) *= x->dims[i];
-    r->blocked = first == 2 && last == x->rank - 1 && x->rank <= 5 && sal_plan_layout(p, n->in[0]) == SAL_BLOCKED;
+    r->blocked = first == 2 && last == x->rank - 1 && x->rank <= 5 &&
+                 sal_plan_layout(p, n->in[0]) == SAL_BLOCKED;
     if (strcmp(n->op->name, "ReduceMean") == 0)
         r->scale = (float)(1.0 / (double)r->n);
     if (r->blocked) {
         r->outer = x->dims[0];
         r->channels = x->dims[1];
     }
-    sal_status st = sal_plan_get(p, n->in[0], r->blocked ? SAL_BLOCKED : SAL_PLAIN, SAL_F32, &in, err);
+    sal_status st =
+        sal_plan_get(p, n->in[0], r->blocked ? SAL_BLOCKED : SAL_PLAIN, SAL_F32, &in, err);
     if (st == SAL_OK)
         st = sal_plan_new(p, n->out[0], SAL_PLAIN, SAL_F32, &out, err);
     if (st != SAL_OK) {

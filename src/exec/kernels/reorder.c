@@ -29,9 +29,11 @@ static sal_status reorder_cast_step(sal_plan *p, sal_pid from, sal_pid to, sal_e
     c->from = sal_tensor_borrow(a->dtype, a->rank, a->dims, NULL);
     c->to = sal_tensor_borrow(b->dtype, b->rank, b->dims, NULL);
     sal_step *step;
-    sal_status st = sal_plan_step(p, "cast", NULL, reorder_run_cast, c, sal_free, 1, &from, 1, &to, &step, err);
+    sal_status st =
+        sal_plan_step(p, "cast", NULL, reorder_run_cast, c, sal_free, 1, &from, 1, &to, &step, err);
     if (st == SAL_OK)
-        snprintf(step->impl, sizeof step->impl, "%s to %s", sal_dtype_name(a->dtype), sal_dtype_name(b->dtype));
+        snprintf(step->impl, sizeof step->impl, "%s to %s", sal_dtype_name(a->dtype),
+                 sal_dtype_name(b->dtype));
     return st;
 }
 
@@ -48,7 +50,8 @@ static sal_status reorder_run_copy(sal_step *step, sal_session *s, sal_error *er
 sal_status sal_lower_copy(sal_plan *p, sal_pid from, sal_pid to, sal_error *err)
 {
     sal_step *step;
-    sal_status st = sal_plan_step(p, "copy", NULL, reorder_run_copy, NULL, NULL, 1, &from, 1, &to, &step, err);
+    sal_status st =
+        sal_plan_step(p, "copy", NULL, reorder_run_copy, NULL, NULL, 1, &from, 1, &to, &step, err);
     if (st == SAL_OK)
         step->text = sal_val(p->g, p->values[to].vid)->name;
     return st;
@@ -61,8 +64,10 @@ sal_status sal_lower_reorder(sal_plan *p, sal_pid from, sal_pid to, sal_error *e
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr = NULL;
     bool plain = p->values[from].layout == SAL_PLAIN && p->values[to].layout == SAL_PLAIN;
-    if (p->values[from].layout == SAL_STRIDED && sal_dnnl_type(p->values[from].dtype) == dnnl_data_type_undef)
-        return sal_fail(err, SAL_EBACKEND, "a view of %s cannot be copied", sal_dtype_name(p->values[from].dtype));
+    if (p->values[from].layout == SAL_STRIDED &&
+        sal_dnnl_type(p->values[from].dtype) == dnnl_data_type_undef)
+        return sal_fail(err, SAL_EBACKEND, "a view of %s cannot be copied",
+                        sal_dtype_name(p->values[from].dtype));
     if (plain && (sal_dnnl_type(p->values[from].dtype) == dnnl_data_type_undef ||
                   sal_dnnl_type(p->values[to].dtype) == dnnl_data_type_undef ||
                   p->values[from].dtype == SAL_F16))
@@ -71,7 +76,7 @@ sal_status sal_lower_reorder(sal_plan *p, sal_pid from, sal_pid to, sal_error *e
     SAL_TRY(sal_dnnl_value_desc(p, to, &b, err));
     SAL_TRY(sal_dnnl_attr(&attr, err));
     SAL_DNNL(dnnl_reorder_primitive_desc_create(&pd, a, p->engine, b, p->engine, attr));
-    sal_prim_arg args[] = { { DNNL_ARG_FROM, from, a, false }, { DNNL_ARG_TO, to, b, true } };
+    sal_prim_arg args[] = {{DNNL_ARG_FROM, from, a, false}, {DNNL_ARG_TO, to, b, true}};
     sal_step *step;
     SAL_TRY(sal_dnnl_step(p, "reorder", NULL, pd, 2, args, &step, err));
     step->reference = false; /* its "simple" reorders are direct copies */

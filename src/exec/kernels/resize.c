@@ -59,13 +59,15 @@ static sal_status resize_run(sal_step *step, sal_session *s, sal_error *err)
         const int64_t rows = p->outer * p->t.out;
 #pragma omp parallel for schedule(static)
         for (int64_t k = 0; k < rows; k++)
-            resize_row(p, x + k / p->t.out * p->t.in * p->inner, y + k * p->inner, k % p->t.out, r->outside);
+            resize_row(p, x + k / p->t.out * p->t.in * p->inner, y + k * p->inner, k % p->t.out,
+                       r->outside);
         x = y;
     }
     return SAL_OK;
 }
 
-static sal_status resize_tables(const sal_resize_plan *plan, const sal_value *x, resize_state *r, sal_error *err)
+static sal_status resize_tables(const sal_resize_plan *plan, const sal_value *x, resize_state *r,
+                                sal_error *err)
 {
     int64_t dims[SAL_MAX_RANK];
     memcpy(dims, x->dims, sizeof dims);
@@ -94,18 +96,20 @@ static sal_status resize_tables(const sal_resize_plan *plan, const sal_value *x,
     return SAL_OK;
 }
 
-sal_status sal_lower_resize(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_resize(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                            sal_error *err)
 {
     sal_status st = SAL_OK;
     const sal_value *x = sal_val(p->g, n->in[0]);
     sal_tensor shape = sal_tensor_borrow(x->dtype, x->rank, x->dims, NULL);
-    const sal_tensor *in[4] = { &shape, NULL, NULL, NULL };
+    const sal_tensor *in[4] = {&shape, NULL, NULL, NULL};
     sal_resize_plan plan;
     resize_state *r = NULL;
     sal_pid from, to;
     (void)gr;
     *done = false;
-    if (x->dtype != SAL_F32 || sal_value_count(x) <= 0 || sal_value_count(sal_val(p->g, n->out[0])) <= 0)
+    if (x->dtype != SAL_F32 || sal_value_count(x) <= 0 ||
+        sal_value_count(sal_val(p->g, n->out[0])) <= 0)
         return SAL_OK;
     for (int i = 1; i < n->n_in && i < 4; i++) {
         if (n->in[i] == SAL_NONE)
@@ -127,7 +131,8 @@ sal_status sal_lower_resize(sal_plan *p, const sal_node *n, const sal_group *gr,
     resize_state *handed = r;
     r = NULL;
     sal_step *step;
-    SAL_TRY(sal_plan_step(p, "resize", n, resize_run, handed, resize_free, 1, &from, 1, &to, &step, err));
+    SAL_TRY(sal_plan_step(p, "resize", n, resize_run, handed, resize_free, 1, &from, 1, &to, &step,
+                          err));
     step->scratch = scratch;
     *done = true;
 done:

@@ -1,4 +1,5 @@
-/* Softmax, SoftmaxGrad, LayerNormalization and LayerNormGrad over the last axes: independent rows. */
+/* Softmax, SoftmaxGrad, LayerNormalization and LayerNormGrad over the last axes: independent rows.
+ */
 #include "exec/epilogue.h"
 #include "exec/isa.h"
 #include "exec/kernels.h"
@@ -39,9 +40,10 @@ static int rows_moving(const rows_state *r)
 }
 
 /* bfloat16 rows are widened into the thread's scratch, computed in float32 and rounded once. */
-static void rows_half(const rows_state *r, uint16_t *y, void *const *in, int n_in, int64_t i, float *room)
+static void rows_half(const rows_state *r, uint16_t *y, void *const *in, int n_in, int64_t i,
+                      float *room)
 {
-    const float *x[3] = { NULL, NULL, NULL };
+    const float *x[3] = {NULL, NULL, NULL};
     for (int k = 0; k < n_in; k++) {
         if (k >= rows_moving(r)) {
             x[k] = in[k];
@@ -57,7 +59,7 @@ static void rows_half(const rows_state *r, uint16_t *y, void *const *in, int n_i
 static sal_status rows_run(sal_step *step, sal_session *s, sal_error *err)
 {
     const rows_state *r = step->state;
-    void *in[3] = { NULL, NULL, NULL };
+    void *in[3] = {NULL, NULL, NULL};
     void *y = sal_step_ptr(s, step->out[0]);
     (void)err;
     for (int i = 0; i < step->n_in; i++)
@@ -69,7 +71,8 @@ static sal_status rows_run(sal_step *step, sal_session *s, sal_error *err)
         const float *a = (const float *)in[0] + at, *b = in[1];
         if (r->half)
             rows_half(r, y, in, step->n_in, i,
-                      (float *)(void *)s->scratch + (size_t)omp_get_thread_num() * 3 * (size_t)r->n);
+                      (float *)(void *)s->scratch +
+                          (size_t)omp_get_thread_num() * 3 * (size_t)r->n);
         else
             rows_one(r, to, a, rows_moving(r) > 1 ? b + at : b, in[2]);
     }
@@ -77,8 +80,8 @@ static sal_status rows_run(sal_step *step, sal_session *s, sal_error *err)
 }
 
 /* Row-major inputs, one output; rows of n elements. */
-static sal_status rows_lower(sal_plan *p, const sal_node *n, rows_state state, bool in_place, bool *done,
-                             sal_error *err)
+static sal_status rows_lower(sal_plan *p, const sal_node *n, rows_state state, bool in_place,
+                             bool *done, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_pid in[3], out;
@@ -92,8 +95,8 @@ static sal_status rows_lower(sal_plan *p, const sal_node *n, rows_state state, b
     r->half = sal_plan_act(p) == SAL_BF16;
     for (int i = 0; i < n->n_in && i < 3; i++)
         if (n->in[i] != SAL_NONE)
-            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN, i < rows_moving(r) ? sal_plan_act(p) : SAL_F32, &in[n_in++],
-                                 err));
+            SAL_TRY(sal_plan_get(p, n->in[i], SAL_PLAIN,
+                                 i < rows_moving(r) ? sal_plan_act(p) : SAL_F32, &in[n_in++], err));
     SAL_TRY(sal_plan_new(p, n->out[0], SAL_PLAIN, sal_plan_act(p), &out, err));
     rows_state *handed = r;
     r = NULL;
@@ -107,7 +110,8 @@ done:
     return st;
 }
 
-sal_status sal_lower_softmax(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_softmax(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                             sal_error *err)
 {
     const sal_value *x = sal_val(p->g, n->in[0]);
     int64_t axis = sal_node_int(n, "axis", -1);
@@ -118,11 +122,14 @@ sal_status sal_lower_softmax(sal_plan *p, const sal_node *n, const sal_group *gr
         return SAL_OK;
     int64_t len = x->dims[x->rank - 1];
     bool grad = strcmp(n->op->name, "SoftmaxGrad") == 0;
-    rows_state r = { .rows = sal_value_count(x) / len, .n = len, .kind = grad ? ROWS_SOFTMAX_GRAD : ROWS_SOFTMAX };
+    rows_state r = {.rows = sal_value_count(x) / len,
+                    .n = len,
+                    .kind = grad ? ROWS_SOFTMAX_GRAD : ROWS_SOFTMAX};
     return rows_lower(p, n, r, true, done, err);
 }
 
-sal_status sal_lower_layer_norm(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done, sal_error *err)
+sal_status sal_lower_layer_norm(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                                sal_error *err)
 {
     bool grad = strcmp(n->op->name, "LayerNormGrad") == 0;
     const sal_value *x = sal_val(p->g, n->in[grad ? 1 : 0]);
@@ -139,7 +146,9 @@ sal_status sal_lower_layer_norm(sal_plan *p, const sal_node *n, const sal_group 
     if (scale == SAL_NONE || sal_value_count(sal_val(p->g, scale)) != len ||
         (bias != SAL_NONE && sal_value_count(sal_val(p->g, bias)) != len))
         return SAL_OK;
-    rows_state r = { .rows = sal_value_count(x) / len, .n = len, .kind = grad ? ROWS_NORM_GRAD : ROWS_NORM,
-                     .epsilon = (float)sal_node_float(n, "epsilon", 1e-5) };
+    rows_state r = {.rows = sal_value_count(x) / len,
+                    .n = len,
+                    .kind = grad ? ROWS_NORM_GRAD : ROWS_NORM,
+                    .epsilon = (float)sal_node_float(n, "epsilon", 1e-5)};
     return rows_lower(p, n, r, true, done, err);
 }

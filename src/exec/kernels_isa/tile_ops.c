@@ -1,4 +1,5 @@
-/* Instructions of the element-wise tile engine and row kernels, compiled once for each instruction set. */
+/* Instructions of the element-wise tile engine and row kernels, compiled once for each instruction
+ * set. */
 #include "exec/isa.h"
 
 #include "exec/kernels_isa/simd.h"
@@ -7,29 +8,31 @@
 #include <math.h>
 
 #define ISA_CAT2(a, b) a##__##b
-#define ISA_CAT(a, b) ISA_CAT2(a, b)
-#define ISA(name) ISA_CAT(name, SAL_ISA)
+#define ISA_CAT(a, b)  ISA_CAT2(a, b)
+#define ISA(name)      ISA_CAT(name, SAL_ISA)
 
 /* One instruction: an expression of x, y, z (the operands) and p0, p1. */
-#define TILE(id, expr)                                                                                    \
-    static void tile_##id(float *d, const float *a, const float *b, const float *c, int n, float p0, float p1) \
-    {                                                                                                     \
-        (void)b, (void)c, (void)p0, (void)p1;                                                             \
-        _Pragma("GCC ivdep") for (int i = 0; i < n; i++)                                                  \
-        {                                                                                                 \
-            const float x = a[i];                                                                         \
-            d[i] = (expr);                                                                                \
-        }                                                                                                 \
+#define TILE(id, expr)                                                                             \
+    static void tile_##id(float *d, const float *a, const float *b, const float *c, int n,         \
+                          float p0, float p1)                                                      \
+    {                                                                                              \
+        (void)b, (void)c, (void)p0, (void)p1;                                                      \
+        _Pragma("GCC ivdep") for (int i = 0; i < n; i++)                                           \
+        {                                                                                          \
+            const float x = a[i];                                                                  \
+            d[i] = (expr);                                                                         \
+        }                                                                                          \
     }
-#define TILE2(id, expr)                                                                                   \
-    static void tile_##id(float *d, const float *a, const float *b, const float *c, int n, float p0, float p1) \
-    {                                                                                                     \
-        (void)c, (void)p0, (void)p1;                                                                      \
-        _Pragma("GCC ivdep") for (int i = 0; i < n; i++)                                                  \
-        {                                                                                                 \
-            const float x = a[i], y = b[i];                                                               \
-            d[i] = (expr);                                                                                \
-        }                                                                                                 \
+#define TILE2(id, expr)                                                                            \
+    static void tile_##id(float *d, const float *a, const float *b, const float *c, int n,         \
+                          float p0, float p1)                                                      \
+    {                                                                                              \
+        (void)c, (void)p0, (void)p1;                                                               \
+        _Pragma("GCC ivdep") for (int i = 0; i < n; i++)                                           \
+        {                                                                                          \
+            const float x = a[i], y = b[i];                                                        \
+            d[i] = (expr);                                                                         \
+        }                                                                                          \
     }
 #define TRUTH(cond) ((cond) ? 1.0f : 0.0f)
 
@@ -98,7 +101,7 @@ TILE(SIGN, x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x)
 TILE(FLOOR, floorf(x))
 TILE(CEIL, ceilf(x))
 TILE(RELU, x < 0.0f ? 0.0f : x)
-TILE(CLIP, x < p0 ? p0 : x > p1 ? p1 : x)
+TILE(CLIP, x<p0 ? p0 : x> p1 ? p1 : x)
 TILE(LEAKY_RELU, x < 0.0f ? p0 * x : x)
 TILE(ELU, x < 0.0f ? p0 * (vm_exp(x) - 1.0f) : x)
 TILE(SELU, p1 *(x < 0.0f ? p0 * (vm_exp(x) - 1.0f) : x))
@@ -114,7 +117,8 @@ TILE(SWISH, x *vm_sigmoid(p0 *x))
 TILE(SCALE, x *p0)
 TILE(SHIFT, x + p0)
 
-static void tile_WHERE(float *d, const float *a, const float *b, const float *c, int n, float p0, float p1)
+static void tile_WHERE(float *d, const float *a, const float *b, const float *c, int n, float p0,
+                       float p1)
 {
     (void)p0, (void)p1;
     _Pragma("GCC ivdep") for (int i = 0; i < n; i++)
@@ -178,11 +182,12 @@ static void keep(float *d, const float *x, const uint8_t *m, int64_t n)
 
 static void keep_bf16(uint16_t *d, const uint16_t *x, const uint8_t *m, int64_t n)
 {
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
-        d[i] = (uint16_t)(x[i] & (uint16_t)-(uint16_t)m[i]);
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) d[i] =
+        (uint16_t)(x[i] & (uint16_t) - (uint16_t)m[i]);
 }
 
-/* ---- rows: partial sums in a fixed number of lanes, so that the order is the same on every run ---- */
+/* ---- rows: partial sums in a fixed number of lanes, so that the order is the same on every run
+ * ---- */
 
 enum { LANES = 64 };
 
@@ -198,7 +203,7 @@ static float lanes_sum(const float *l)
 
 static void softmax(float *y, const float *x, int64_t n)
 {
-    float m[LANES], s[LANES] = { 0.0f };
+    float m[LANES], s[LANES] = {0.0f};
     for (int j = 0; j < LANES; j++)
         m[j] = x[0];
     int64_t i = 0;
@@ -229,7 +234,7 @@ static void softmax(float *y, const float *x, int64_t n)
 
 static float dot(const float *a, const float *b, int64_t n)
 {
-    float s[LANES] = { 0.0f };
+    float s[LANES] = {0.0f};
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int j = 0; j < LANES; j++)
@@ -248,7 +253,7 @@ static void softmax_grad(float *dx, const float *dy, const float *y, int64_t n)
 
 static void row_moments(const float *x, int64_t n, float eps, float *mean, float *rstd)
 {
-    float s[LANES] = { 0.0f }, q[LANES] = { 0.0f };
+    float s[LANES] = {0.0f}, q[LANES] = {0.0f};
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int j = 0; j < LANES; j++)
@@ -265,7 +270,8 @@ static void row_moments(const float *x, int64_t n, float eps, float *mean, float
     *rstd = 1.0f / sqrtf(lanes_sum(q) / (float)n + eps);
 }
 
-static void layer_norm(float *y, const float *x, const float *scale, const float *bias, int64_t n, float eps)
+static void layer_norm(float *y, const float *x, const float *scale, const float *bias, int64_t n,
+                       float eps)
 {
     float mu, r;
     row_moments(x, n, eps, &mu, &r);
@@ -278,9 +284,10 @@ static void layer_norm(float *y, const float *x, const float *scale, const float
 }
 
 /* dx = r (g - mean(g) - xhat mean(g xhat)), g = dy * scale */
-static void layer_norm_grad(float *dx, const float *dy, const float *x, const float *scale, int64_t n, float eps)
+static void layer_norm_grad(float *dx, const float *dy, const float *x, const float *scale,
+                            int64_t n, float eps)
 {
-    float mu, r, s[LANES] = { 0.0f }, q[LANES] = { 0.0f };
+    float mu, r, s[LANES] = {0.0f}, q[LANES] = {0.0f};
     row_moments(x, n, eps, &mu, &r);
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -301,7 +308,7 @@ static void layer_norm_grad(float *dx, const float *dy, const float *x, const fl
 
 static double sum_row(const float *x, int64_t n)
 {
-    double s[8] = { 0.0 };
+    double s[8] = {0.0};
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (int j = 0; j < 8; j++)
@@ -319,7 +326,7 @@ enum { BLOCK = 8 };
 
 static void sum_blocked(float *acc, const float *x, int64_t n)
 {
-    float a[BLOCK], b[BLOCK] = { 0.0f };
+    float a[BLOCK], b[BLOCK] = {0.0f};
     for (int c = 0; c < BLOCK; c++)
         a[c] = acc[c];
     int64_t i = 0;
@@ -337,9 +344,11 @@ static void sum_blocked(float *acc, const float *x, int64_t n)
 
 enum { PIXELS = 8, PIXEL_LANES = 16 };
 
-/* `count` (1..8) pixels x 2 * 16 lanes stay in registers while m runs; the compiler unrolls for each count. */
-static inline void pixel_block(float *out, const float *dy, const float *w, const int count, int64_t block_stride,
-                               int64_t m_count, int64_t lanes, const int groups)
+/* `count` (1..8) pixels x 2 * 16 lanes stay in registers while m runs; the compiler unrolls for
+ * each count. */
+static inline void pixel_block(float *out, const float *dy, const float *w, const int count,
+                               int64_t block_stride, int64_t m_count, int64_t lanes,
+                               const int groups)
 {
     v16 acc[PIXELS][2];
     for (int i = 0; i < count; i++)
@@ -362,27 +371,32 @@ static inline void pixel_block(float *out, const float *dy, const float *w, cons
             v16_store(out + i * lanes + g * PIXEL_LANES, acc[i][g]);
 }
 
-static void pixel_products(float *out, const float *dy, const float *w, int64_t pixels, int64_t block_stride,
-                           int64_t m_count, int64_t lanes)
+static void pixel_products(float *out, const float *dy, const float *w, int64_t pixels,
+                           int64_t block_stride, int64_t m_count, int64_t lanes)
 {
     int64_t l = 0;
     for (; l + 2 * PIXEL_LANES <= lanes; l += 2 * PIXEL_LANES) {
         int64_t i = 0;
         for (; i + PIXELS <= pixels; i += PIXELS)
-            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count, lanes, 2);
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count,
+                        lanes, 2);
         for (; i < pixels; i++)
-            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes, 2);
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes,
+                        2);
     }
     for (; l < lanes; l += PIXEL_LANES) {
         int64_t i = 0;
         for (; i + PIXELS <= pixels; i += PIXELS)
-            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count, lanes, 1);
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, PIXELS, block_stride, m_count,
+                        lanes, 1);
         for (; i < pixels; i++)
-            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes, 1);
+            pixel_block(out + i * lanes + l, dy + i * BLOCK, w + l, 1, block_stride, m_count, lanes,
+                        1);
     }
 }
 
-static void max_scatter(float *dx, const float *x, const float *y, const float *dy, const int64_t *taps, int n)
+static void max_scatter(float *dx, const float *x, const float *y, const float *dy,
+                        const int64_t *taps, int n)
 {
     const vblock top = vblock_load(y);
     vblock rest = vblock_load(dy);
@@ -390,11 +404,13 @@ static void max_scatter(float *dx, const float *x, const float *y, const float *
         float *to = dx + taps[k];
         const vblock give = vblock_where_equal(vblock_load(x + taps[k]), top, rest);
         vblock_store(to, vblock_add(vblock_load(to), give));
-        rest = vblock_sub(rest, give); /* the first maximum takes it all: exact, because give is rest or 0 */
+        rest = vblock_sub(
+            rest, give); /* the first maximum takes it all: exact, because give is rest or 0 */
     }
 }
 
-static void add_windows(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes, int width)
+static void add_windows(float *row, const float *from, int64_t pixels, int64_t step, int64_t lanes,
+                        int width)
 {
     if (width == 4)
         for (int64_t i = 0; i < pixels; i++)
@@ -411,17 +427,18 @@ static void add_windows(float *row, const float *from, int64_t pixels, int64_t s
 }
 
 #define ISA_TEXT2(x) #x
-#define ISA_TEXT(x) ISA_TEXT2(x)
+#define ISA_TEXT(x)  ISA_TEXT2(x)
 
 extern const sal_isa_table ISA(sal_isa_table);
 const sal_isa_table ISA(sal_isa_table) = {
     .name = ISA_TEXT(SAL_ISA),
     .block = BLOCK,
-    .tile = {
+    .tile =
+        {
 #define SAL_TILE(id, operands) [SAL_TILE_##id] = tile_##id,
 #include "exec/tile_ops.def"
 #undef SAL_TILE
-    },
+        },
     .load_bf16 = load_bf16,
     .store_bf16 = store_bf16,
     .load_u8 = load_u8,

@@ -1,6 +1,6 @@
-/* Elementary functions in single precision, written so that compilers vectorise loops over them: no calls, no
- * branches, selection by conditional expressions. Maximum errors were measured against double precision on
- * dense grids (tests/kernels_test.c repeats that). */
+/* Elementary functions in single precision, written so that compilers vectorise loops over them: no
+ * calls, no branches, selection by conditional expressions. Maximum errors were measured against
+ * double precision on dense grids (tests/kernels_test.c repeats that). */
 #ifndef SAL_VECTOR_MATH_H
 #define SAL_VECTOR_MATH_H
 
@@ -73,7 +73,8 @@ static inline float vm_log(float x)
     return x != x ? x : y;
 }
 
-/* erf: x P(x^2) below 1, 1 - exp(-Q(|x| - 2.5)) above; Chebyshev fits, absolute error below 2e-7. */
+/* erf: x P(x^2) below 1, 1 - exp(-Q(|x| - 2.5)) above; Chebyshev fits, absolute error below 2e-7.
+ */
 static inline float vm_erf(float x)
 {
     float a = x < 0.0f ? -x : x;

@@ -7,7 +7,7 @@ sal_status sal_node_infer(sal_graph *g, const sal_node *n, sal_error *err)
 {
     if (n->op->infer == NULL)
         return SAL_OK;
-    sal_infer c = { g, n, err };
+    sal_infer c = {g, n, err};
     sal_status st = n->op->infer(&c);
     return st == SAL_OK ? SAL_OK : sal_fail_prefix(err, st, "%s node '%s'", n->op->name, n->name);
 }
@@ -25,8 +25,8 @@ static const sal_op_desc *builder_find(const char *op)
     return d != NULL ? d : sal_op_find(SAL_DOMAIN_INTERNAL, op);
 }
 
-void sal_b_node(sal_builder *b, const char *op, int n_in, const sal_vid *in, int n_attr, const sal_attr *attr,
-                int n_out, sal_vid *out)
+void sal_b_node(sal_builder *b, const char *op, int n_in, const sal_vid *in, int n_attr,
+                const sal_attr *attr, int n_out, sal_vid *out)
 {
     for (int i = 0; i < n_out; i++)
         out[i] = SAL_NONE;
@@ -49,8 +49,8 @@ void sal_b_node(sal_builder *b, const char *op, int n_in, const sal_vid *in, int
         if (builder_fail(b, sal_graph_value(b->g, NULL, hint, &made[i], b->err)))
             return;
     sal_node *n;
-    if (builder_fail(b, sal_graph_node(b->g, d, n_out > 0 ? sal_val(b->g, made[0])->name : NULL, n_in, in, n_out,
-                                       made, n_attr, attr, &n, b->err)))
+    if (builder_fail(b, sal_graph_node(b->g, d, n_out > 0 ? sal_val(b->g, made[0])->name : NULL,
+                                       n_in, in, n_out, made, n_attr, attr, &n, b->err)))
         return;
     if (builder_fail(b, sal_node_infer(b->g, n, b->err)))
         return;
@@ -58,7 +58,8 @@ void sal_b_node(sal_builder *b, const char *op, int n_in, const sal_vid *in, int
         out[i] = made[i];
 }
 
-sal_vid sal_b_op(sal_builder *b, const char *op, int n_in, const sal_vid *in, int n_attr, const sal_attr *attr)
+sal_vid sal_b_op(sal_builder *b, const char *op, int n_in, const sal_vid *in, int n_attr,
+                 const sal_attr *attr)
 {
     sal_vid out;
     sal_b_node(b, op, n_in, in, n_attr, attr, 1, &out);
@@ -72,13 +73,13 @@ sal_vid sal_b1(sal_builder *b, const char *op, sal_vid a)
 
 sal_vid sal_b2(sal_builder *b, const char *op, sal_vid a, sal_vid c)
 {
-    sal_vid in[2] = { a, c };
+    sal_vid in[2] = {a, c};
     return sal_b_op(b, op, 2, in, 0, NULL);
 }
 
 sal_vid sal_b3(sal_builder *b, const char *op, sal_vid a, sal_vid c, sal_vid d)
 {
-    sal_vid in[3] = { a, c, d };
+    sal_vid in[3] = {a, c, d};
     return sal_b_op(b, op, 3, in, 0, NULL);
 }
 
@@ -109,7 +110,7 @@ sal_vid sal_b_like(sal_builder *b, sal_vid x, double v)
 sal_vid sal_b_ints(sal_builder *b, const int64_t *v, int n)
 {
     sal_tensor t = SAL_TENSOR_INIT;
-    int64_t dims[1] = { n };
+    int64_t dims[1] = {n};
     if (b->st != SAL_OK || builder_fail(b, sal_tensor_new(&t, SAL_I64, 1, dims, b->err)))
         return SAL_NONE;
     if (n > 0)

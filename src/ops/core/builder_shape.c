@@ -7,8 +7,9 @@ static bool builder_known(sal_builder *b, sal_vid v, const char *what)
         return false;
     if (sal_val(b->g, v)->rank >= 0)
         return true;
-    b->st = sal_fail(b->err, SAL_ESHAPE, "%s: the shape of '%s' is not known; give the model fixed input shapes",
-                     what, sal_val(b->g, v)->name);
+    b->st = sal_fail(b->err, SAL_ESHAPE,
+                     "%s: the shape of '%s' is not known; give the model fixed input shapes", what,
+                     sal_val(b->g, v)->name);
     return false;
 }
 
@@ -28,7 +29,8 @@ sal_vid sal_b_concat(sal_builder *b, int n, const sal_vid *in, int64_t axis)
     return n == 1 ? in[0] : sal_b_op(b, "Concat", n, in, 1, &a);
 }
 
-/* One dimension as an int64 tensor of one element: a number, or read off a value that has this symbol. */
+/* One dimension as an int64 tensor of one element: a number, or read off a value that has this
+ * symbol. */
 static sal_vid builder_dim(sal_builder *b, int64_t d, sal_vid from)
 {
     if (d >= 0)
@@ -36,12 +38,13 @@ static sal_vid builder_dim(sal_builder *b, int64_t d, sal_vid from)
     const sal_value *v = sal_val(b->g, from);
     for (int i = 0; i < v->rank; i++) {
         if (v->dims[i] == d) {
-            sal_attr a[] = { SAL_AI("start", i), SAL_AI("end", i + 1) };
+            sal_attr a[] = {SAL_AI("start", i), SAL_AI("end", i + 1)};
             return sal_b_op(b, "Shape", 1, &from, 2, a);
         }
     }
     char text[96];
-    b->st = sal_fail(b->err, SAL_ESHAPE, "no value at hand has the dimension %s; give the model fixed input shapes",
+    b->st = sal_fail(b->err, SAL_ESHAPE,
+                     "no value at hand has the dimension %s; give the model fixed input shapes",
                      sal_dim_text(b->g, d, text, sizeof text));
     return SAL_NONE;
 }
@@ -84,7 +87,7 @@ sal_vid sal_b_reshape(sal_builder *b, sal_vid x, int rank, const int64_t *dims, 
         shape = b->st == SAL_OK ? sal_b_concat(b, rank, parts, 0) : SAL_NONE;
     }
     sal_attr zero = SAL_AI("allowzero", 1);
-    sal_vid in[2] = { x, shape };
+    sal_vid in[2] = {x, shape};
     sal_vid y = sal_b_op(b, "Reshape", 2, in, zeros > 0, &zero);
     if (b->st != SAL_OK)
         return SAL_NONE;
@@ -121,17 +124,19 @@ sal_vid sal_b_squeeze(sal_builder *b, sal_vid x, int n_axes, const int64_t *axes
     return sal_b2(b, "Squeeze", x, sal_b_ints(b, axes, n_axes));
 }
 
-sal_vid sal_b_slice(sal_builder *b, sal_vid x, int64_t axis, int64_t start, int64_t end, int64_t step)
+sal_vid sal_b_slice(sal_builder *b, sal_vid x, int64_t axis, int64_t start, int64_t end,
+                    int64_t step)
 {
-    sal_vid in[5] = { x, sal_b_ints(b, &start, 1), sal_b_ints(b, &end, 1), sal_b_ints(b, &axis, 1),
-                      sal_b_ints(b, &step, 1) };
+    sal_vid in[5] = {x, sal_b_ints(b, &start, 1), sal_b_ints(b, &end, 1), sal_b_ints(b, &axis, 1),
+                     sal_b_ints(b, &step, 1)};
     return sal_b_op(b, "Slice", 5, in, 0, NULL);
 }
 
-sal_vid sal_b_reduce(sal_builder *b, const char *op, sal_vid x, int n_axes, const int64_t *axes, bool keepdims)
+sal_vid sal_b_reduce(sal_builder *b, const char *op, sal_vid x, int n_axes, const int64_t *axes,
+                     bool keepdims)
 {
     sal_attr a = SAL_AI("keepdims", keepdims);
-    sal_vid in[2] = { x, n_axes > 0 ? sal_b_ints(b, axes, n_axes) : SAL_NONE };
+    sal_vid in[2] = {x, n_axes > 0 ? sal_b_ints(b, axes, n_axes) : SAL_NONE};
     return sal_b_op(b, op, 2, in, 1, &a);
 }
 
@@ -145,7 +150,8 @@ sal_vid sal_b_cast(sal_builder *b, sal_vid x, sal_dtype dtype)
 
 sal_vid sal_b_sum_to(sal_builder *b, sal_vid g, sal_vid like)
 {
-    if (!builder_known(b, g, "gradient of a broadcast") || !builder_known(b, like, "gradient of a broadcast"))
+    if (!builder_known(b, g, "gradient of a broadcast") ||
+        !builder_known(b, like, "gradient of a broadcast"))
         return SAL_NONE;
     const sal_value *from = sal_val(b->g, g), *to = sal_val(b->g, like);
     int lead = from->rank - to->rank, n = 0;
@@ -159,10 +165,12 @@ sal_vid sal_b_sum_to(sal_builder *b, sal_vid g, sal_vid like)
         if (i < lead || want == 1) {
             axes[n++] = i;
         } else if (have >= 0 && want >= 0) {
-            b->st = sal_fail(b->err, SAL_ESHAPE, "gradient of '%s' does not have its shape", to->name);
+            b->st =
+                sal_fail(b->err, SAL_ESHAPE, "gradient of '%s' does not have its shape", to->name);
             return SAL_NONE;
         }
-        /* Two different symbols stand for one length here: the forward pass would have failed otherwise. */
+        /* Two different symbols stand for one length here: the forward pass would have failed
+         * otherwise. */
     }
     if (n > 0)
         g = sal_b_reduce(b, "ReduceSum", g, n, axes, true);

@@ -61,8 +61,8 @@ typedef struct sal_resize_table {
     bool *outside;
 } sal_resize_table;
 
-/* The linear map of a Resize node. in: x (its shape is read), roi, scales, sizes; the last three may be
- * NULL. Defined with the operator (ops/resize.c). */
+/* The linear map of a Resize node. in: x (its shape is read), roi, scales, sizes; the last three
+ * may be NULL. Defined with the operator (ops/resize.c). */
 sal_status sal_resize_plan_of(const sal_node *n, const sal_tensor *const in[4], sal_resize_plan *p,
                               sal_error *err);
 sal_status sal_resize_spec_read(const sal_node *n, sal_resize_spec *spec, sal_error *err);
