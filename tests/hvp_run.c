@@ -1,8 +1,8 @@
 /* hvp_run MODEL OF WRT SEED.npy V.npy OUT.npy NAME=INPUT.npy ...
  *
  * Hessian-vector product of T = sum(seed * of) with respect to `wrt`, times v: differentiate, form
- * sum(gradient * v), differentiate again, run the result by the executor. tests/oracle/compare.py compares it
- * with PyTorch in float64; no command of the program does this. */
+ * sum(gradient * v), differentiate again, run the result by the executor. tests/oracle/compare.py
+ * compares it with PyTorch in float64; no command of the program does this. */
 #include "diff/diff.h"
 #include "exec/session.h"
 #include "format/onnx_read.h"
@@ -29,8 +29,8 @@ static sal_status hvp_constant(sal_builder *b, const char *path, sal_vid *out, s
     return st;
 }
 
-static sal_status hvp_inputs(const sal_graph *g, int n, char **args, sal_tensor *in, sal_bound *bound, int *n_bound,
-                             sal_error *err)
+static sal_status hvp_inputs(const sal_graph *g, int n, char **args, sal_tensor *in,
+                             sal_bound *bound, int *n_bound, sal_error *err)
 {
     *n_bound = 0;
     for (int i = 0; i < n; i++) {
@@ -45,15 +45,15 @@ static sal_status hvp_inputs(const sal_graph *g, int n, char **args, sal_tensor 
             if (st != SAL_OK)
                 return st;
             sal_bound *b = &bound[(*n_bound)++];
-            *b = (sal_bound){ .input = (int32_t)k, .rank = in[k].rank };
+            *b = (sal_bound){.input = (int32_t)k, .rank = in[k].rank};
             memcpy(b->dims, in[k].dims, sizeof b->dims);
         }
     }
     return SAL_OK;
 }
 
-static sal_status hvp_build(sal_graph *g, const char *of, const char *wrt, const char *seed, const char *v,
-                            sal_graph **out, sal_error *err)
+static sal_status hvp_build(sal_graph *g, const char *of, const char *wrt, const char *seed,
+                            const char *v, sal_graph **out, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_builder b = SAL_BUILDER(g, err, "hvp");
@@ -76,10 +76,10 @@ int main(int argc, char **argv)
 {
     static const sal_fold how = SAL_FOLD(sal_node_eval);
     sal_status st = SAL_EINVAL;
-    sal_error err = { 0 };
+    sal_error err = {0};
     sal_graph *file = NULL, *g = NULL, *h = NULL;
     sal_session *session = NULL;
-    sal_tensor in[MAX_INPUTS] = { 0 };
+    sal_tensor in[MAX_INPUTS] = {0};
     sal_bound bound[MAX_INPUTS];
     sal_session_opts opts = SAL_SESSION_OPTS_INIT;
     int n_bound;

@@ -12,7 +12,8 @@ typedef struct labels_row {
     const char *text; /* all synonyms; NULL for an index without a row */
     const char *first;
     const char *wnid;
-    const char *kinds; /* what the class is a kind of, as synonyms are listed; NULL when not given */
+    const char
+        *kinds; /* what the class is a kind of, as synonyms are listed; NULL when not given */
 } labels_row;
 
 struct sal_labels {

@@ -11,7 +11,8 @@ typedef enum sal_label_match {
     SAL_LABEL_WNID,      /* "n02099601" */
     SAL_LABEL_EXACT, /* a synonym, letters of any case; "crane" is a bird and a machine: two classes
                       */
-    SAL_LABEL_KIND,  /* what classes are a kind of, by name or WordNet id: "dog" is 118 of ImageNet's */
+    SAL_LABEL_KIND, /* what classes are a kind of, by name or WordNet id: "dog" is 118 of ImageNet's
+                     */
     SAL_LABEL_WORDS, /* whole words of synonyms: "terrier" is many classes */
     SAL_LABEL_PART,  /* part of one class's synonyms only */
 } sal_label_match;
