@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Compare `salience run` and `salience grad` with the references that zoo.py wrote.
+"""Compare outputs, gradients and Hessian-vector products with the references that zoo.py wrote.
 
-    python3 tests/oracle/compare.py DIR [--salience PROGRAM] [--only NAME ...] [--json OUT.json]
+    python3 tests/oracle/compare.py DIR [--salience PROGRAM] [--hvp PROGRAM] [--only NAME ...]
+                                    [--json OUT.json]
 
 Prints one row per model and exits 1 if an error exceeds the tolerance in its meta.json.  Forward
-errors are max |ours - ref| / max |ref|, gradient errors ||ours - ref|| / ||ref||.  Hessian-vector
-products have no command; the C tests check them.
+errors are max |ours - ref| / max |ref|, the others ||ours - ref|| / ||ref||; PyTorch's own float32
+stands beside them.  Outputs and gradients come from `salience run` and `salience grad`, products
+from the test program hvp_run, as no command forms them; without --hvp it is looked for in the build
+folder of the program.
 """
 
 import argparse
@@ -24,12 +27,20 @@ def file_of(name):
     return name.replace("/", "_").replace(":", "_") + ".npy"
 
 
+def feeds(folder, meta):
+    return ["%s=%s" % (name, os.path.join(folder, file)) for name, file in meta["inputs"].items()]
+
+
 def run(program, folder, meta, verb, extra, out):
     command = [program, verb, os.path.join(folder, meta["model"])]
-    for name, file in meta["inputs"].items():
-        command += ["--in", "%s=%s" % (name, os.path.join(folder, file))]
+    for feed in feeds(folder, meta):
+        command += ["--in", feed]
+    call(command + extra + ["--out", out])
+
+
+def call(command):
     result = subprocess.run(
-        command + extra + ["--out", out],
+        command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         universal_newlines=True,
@@ -39,8 +50,8 @@ def run(program, folder, meta, verb, extra, out):
         raise RuntimeError("exit %d: %s" % (result.returncode, result.stderr.strip()[-300:]))
 
 
-def forward_error(program, folder, meta, out):
-    run(program, folder, meta, "run", [], out)
+def forward_error(programs, folder, meta, out):
+    run(programs["salience"], folder, meta, "run", [], out)
     worst = 0.0
     for name, file in meta["outputs"].items():
         ours, ref = (
@@ -55,28 +66,43 @@ def forward_error(program, folder, meta, out):
     return worst
 
 
-def gradient_error(program, folder, meta, out):
+def gradient_error(programs, folder, meta, out):
     extra = ["--of", meta["of"], "--seed", os.path.join(folder, meta["seed"]), "--wrt", meta["wrt"]]
-    run(program, folder, meta, "grad", extra, out)
-    ours = numpy.load(os.path.join(out, "grad." + file_of(meta["wrt"])))
-    ref = numpy.load(os.path.join(folder, meta["grad"]))
+    run(programs["salience"], folder, meta, "grad", extra, out)
+    return distance(
+        os.path.join(out, "grad." + file_of(meta["wrt"])), os.path.join(folder, meta["grad"])
+    )
+
+
+def hvp_error(programs, folder, meta, out):
+    result = os.path.join(out, "hvp.npy")
+    command = [programs["hvp"], os.path.join(folder, meta["model"]), meta["of"], meta["wrt"]]
+    command += [os.path.join(folder, meta["seed"]), os.path.join(folder, meta["hvp_v"]), result]
+    call(command + feeds(folder, meta))
+    return distance(result, os.path.join(folder, meta["hvp"]))
+
+
+def distance(ours, ref):
+    ours, ref = numpy.load(ours), numpy.load(ref)
     if ours.shape != ref.shape:
-        raise RuntimeError("gradient has shape %s, expected %s" % (ours.shape, ref.shape))
+        raise RuntimeError("shape %s, expected %s" % (ours.shape, ref.shape))
     return float(numpy.linalg.norm(ours - ref) / numpy.linalg.norm(ref))
 
 
-def check(program, folder, row):
+MEASURES = {"forward": forward_error, "grad": gradient_error, "hvp": hvp_error}
+
+
+def check(programs, folder, row):
     """Fill `row`; a failure of the program is a result too."""
     with open(os.path.join(folder, "meta.json"), encoding="utf-8") as file:
         meta = json.load(file)
-    measures = [("forward", forward_error)] + (
-        [("grad", gradient_error)] if meta.get("grad") else []
-    )
     good = True
-    for name, measure in measures:
+    for name, measure in MEASURES.items():
+        if name != "forward" and not meta.get(name):
+            continue
         out = tempfile.mkdtemp(prefix="compare-")
         try:
-            row[name] = measure(program, folder, meta, out)
+            row[name] = measure(programs, folder, meta, out)
             good &= row[name] <= meta[name + "_tolerance"]  # a NaN fails
         except (RuntimeError, OSError, ValueError) as problem:
             row[name] = str(problem)
@@ -84,7 +110,14 @@ def check(program, folder, row):
         finally:
             shutil.rmtree(out)
         row["torch_" + name] = meta.get("torch_f32", {}).get(name)
+        row["tolerance"] = meta[name + "_tolerance"]
     row["pass"] = good
+
+
+def hvp_program(salience):
+    """BUILD/tests/hvp_run for BUILD/bin/salience."""
+    build = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which(salience) or salience)))
+    return os.path.join(build, "tests", "hvp_run")
 
 
 def show(value):
@@ -97,6 +130,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--salience", default="salience")
+    parser.add_argument("--hvp", help="hvp_run, default tests/hvp_run of the program's build")
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--json")
     options = parser.parse_args()
@@ -105,27 +139,24 @@ def main():
         for name in os.listdir(options.folder)
         if os.path.exists(os.path.join(options.folder, name, "meta.json"))
     )
+    programs = {"salience": options.salience, "hvp": options.hvp or hvp_program(options.salience)}
     rows = []
-    print("| model | forward | gradient | PyTorch f32 forward | gradient | |")
-    print("|---|---|---|---|---|---|")
+    columns = [kind + name for name in MEASURES for kind in ("", "torch_")]
+    print("| model | forward | PyTorch | gradient | PyTorch | HVP | PyTorch | tolerance | |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in names:
         row = {"name": name}
-        check(options.salience, os.path.join(options.folder, name), row)
+        check(programs, os.path.join(options.folder, name), row)
         rows.append(row)
-        print(
-            "| %s | %s | %s | %s | %s | %s |"
-            % (
-                name,
-                show(row.get("forward")),
-                show(row.get("grad")),
-                show(row.get("torch_forward")),
-                show(row.get("torch_grad")),
-                "pass" if row["pass"] else "FAIL",
-            ),
-            flush=True,
-        )
+        cells = [name] + [show(row.get(column)) for column in columns]
+        cells += ["%g" % row["tolerance"], "pass" if row["pass"] else "FAIL"]
+        print("| %s |" % " | ".join(cells), flush=True)
     failed = sum(not row["pass"] for row in rows)
     print("\n%d passed, %d failed" % (len(rows) - failed, failed))
+    for name in MEASURES:
+        errors = [row[name] for row in rows if isinstance(row.get(name), float)]
+        if errors:
+            print("%s: %d models, largest error %.2e" % (name, len(errors), max(errors)))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

@@ -37,7 +37,7 @@ def ask(program, model, picture, *options):
     command = [program, "explain", model, picture, "--json", "--quiet"] + list(options)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit("%s: %s" % (" ".join(command), done.stderr.strip()))
+        sys.exit("%s: exit %d: %s" % (" ".join(command), done.returncode, done.stderr.strip()))
     return json.loads(done.stdout)
 
 

@@ -52,6 +52,15 @@ def _max_pool(x, attributes):
     return F.max_pool2d(_pad(x, pads, -float("inf")), kernel, strides)
 
 
+def two_largest(node, x):
+    """The largest and the second largest element under each window of a MaxPool."""
+    attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    (high, wide), strides, pads = _window(x, attributes)
+    x = _pad(x, pads, -float("inf")).unfold(2, high, strides[0]).unfold(3, wide, strides[1])
+    first, second = x.flatten(4).topk(2).values.unbind(-1)
+    return first, second
+
+
 def _average_pool(x, attributes):
     kernel, strides, pads = _window(x, attributes)
     total = F.avg_pool2d(_pad(x, pads, 0.0), kernel, strides, divisor_override=1)
