@@ -1,5 +1,6 @@
 /* Any bytes as an ONNX model. What is read must survive being written and read again, and the
- * passes and specialisation must end with a graph or an error. */
+ * passes, specialisation, planning and a run must end with a result or an error. */
+#include "exec/session.h"
 #include "format/onnx_read.h"
 #include "format/onnx_write.h"
 #include "graph/dump.h"
@@ -13,6 +14,47 @@ static void onnx_fuzz_message(const sal_error *err)
 {
     if (err->msg[0] == '\0' || strchr(err->msg, '\n') != NULL)
         abort();
+}
+
+/* All values together; a large model is a large amount of work, which is no fault. */
+static bool onnx_fuzz_small(const sal_graph *g)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < g->n_values; i++) {
+        const sal_value *v = sal_val(g, (sal_vid)i);
+        size_t n = 1;
+        for (int k = 0; k < v->rank; k++) {
+            if (v->dims[k] < 0 || !sal_mul_ok(n, (size_t)v->dims[k], &n))
+                return false;
+        }
+        if (v->rank < 0 || !sal_add_ok(sum, n, &sum))
+            return false;
+    }
+    return sum < 1 << 16;
+}
+
+static sal_status onnx_fuzz_run(const sal_graph *g, sal_error *err)
+{
+    sal_session_opts opts = SAL_SESSION_OPTS_INIT;
+    sal_session *session = NULL;
+    sal_tensor in[8] = {SAL_TENSOR_INIT};
+    sal_status st = SAL_OK;
+    opts.threads = 1;
+    if (g->n_inputs > 8 || !onnx_fuzz_small(g))
+        return SAL_OK;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const sal_value *v = sal_val(g, g->inputs[i]);
+        SAL_TRY(sal_tensor_new(&in[i], v->dtype, v->rank, v->dims, err));
+        if (sal_tensor_bytes(&in[i]) > 0)
+            memset(in[i].data, v->dtype == SAL_BOOL ? 1 : 0x3f, sal_tensor_bytes(&in[i]));
+    }
+    SAL_TRY(sal_session_new(&session, g, &opts, err));
+    SAL_TRY(sal_session_run(session, in, err));
+done:
+    sal_session_free(session);
+    for (size_t i = 0; i < 8; i++)
+        sal_tensor_free(&in[i]);
+    return st;
 }
 
 static sal_status onnx_fuzz_bind(const sal_graph *g, const sal_fold *how, sal_error *err)
@@ -36,6 +78,8 @@ static sal_status onnx_fuzz_bind(const sal_graph *g, const sal_fold *how, sal_er
         st = sal_graph_dump_text(bound, &text, err);
     if (st == SAL_OK)
         st = sal_graph_dump_dot(bound, &text, err);
+    if (st == SAL_OK)
+        st = onnx_fuzz_run(bound, err);
     sal_bytes_free(&text);
     sal_graph_free(bound);
     return st;
@@ -48,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sal_error err = {SAL_OK, 0, ""};
     sal_graph *g = NULL, *again = NULL;
     sal_bytes bytes = {NULL, 0, 0};
-    if (sal_onnx_read_memory(&g, data, size, "fuzz", NULL, &err) != SAL_OK) {
+    if (sal_onnx_read_memory(&g, data, size, "fuzz", getenv("SAL_FUZZ_DIR"), &err) != SAL_OK) {
         onnx_fuzz_message(&err);
         return 0;
     }
