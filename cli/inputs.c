@@ -61,6 +61,18 @@ static bool inputs_split(const cli_args *a, const sal_model *m, const char *text
     return false;
 }
 
+bool cli_shape_fits(const sal_tensor *t, const sal_value_info *v, const char *file, int *status)
+{
+    bool fits = v->rank < 0 || v->rank == t->rank;
+
+    for (int k = 0; fits && k < v->rank; k++)
+        fits = v->dims[k] < 0 || v->dims[k] == t->dims[k];
+    if (!fits)
+        *status = cli_fail_text("%s: its shape does not fit input %s, which takes %s", file,
+                                v->name, v->type);
+    return fits;
+}
+
 /* A tensor of another width of the same kind is converted. */
 static bool inputs_fit(sal_tensor *t, const sal_value_info *v, const char *file, cli_notes *notes,
                        int *status)
@@ -69,6 +81,8 @@ static bool inputs_fit(sal_tensor *t, const sal_value_info *v, const char *file,
     sal_error err = {SAL_OK, 0, ""};
     sal_status st;
 
+    if (!cli_shape_fits(t, v, file, status))
+        return false;
     if (t->dtype == v->dtype)
         return true;
     /* numpy knows no bfloat16: it is stored as uint16. */

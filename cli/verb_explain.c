@@ -98,7 +98,11 @@ static bool explain_cast(explain_job *j, sal_tensor *t, size_t index, int *statu
     sal_error err = {SAL_OK, 0, ""};
     sal_status st;
 
-    if (!sal_model_input(j->model, index, &v) || v.dtype == t->dtype)
+    if (!sal_model_input(j->model, index, &v))
+        return true;
+    if (!j->picture.is_image && !cli_shape_fits(t, &v, j->image_path, status))
+        return false;
+    if (v.dtype == t->dtype)
         return true;
     if (!sal_dtype_is_float(t->dtype)) {
         *status = cli_fail_text("%s: holds %s, but input %s takes %s", j->image_path,
