@@ -1,13 +1,15 @@
 """Run a model that explains itself with ONNX Runtime: no Salience, no PyTorch.
 
     salience export efficientnet-lite0.onnx --method grad-cam -o explained.onnx
-    python run_saliency.py explained.onnx dog_and_cat.png --why 207 --not 281 -o overlay.png
+    python run_saliency.py explained.onnx dog_and_cat.png --why 243 --not 282 -o overlay.png
 
 The exported file is the model with one more input, `query` (a weight for each class, for all samples or for
-each), and one more output, `saliency`. Needs numpy, onnxruntime and Pillow.
+each), and one more output, `saliency`. How a picture becomes the model's input is read from the file's metadata
+where it is there. Needs numpy, onnxruntime and Pillow.
 """
 
 import argparse
+import json
 import time
 
 import numpy as np
@@ -15,10 +17,10 @@ import onnxruntime
 from PIL import Image
 
 
-def read_picture(path, size, mean, std, channels_last):
-    """Shorter side to size / 0.875, centre crop, normalise: the usual recipe of ImageNet classifiers."""
+def read_picture(path, size, short, mean, std, channels_last):
+    """Shorter side to `short`, centre crop to `size`, normalise: the usual recipe of ImageNet classifiers."""
     picture = Image.open(path).convert("RGB")
-    scale = size / 0.875 / min(picture.size)
+    scale = short / min(picture.size)
     picture = picture.resize([round(side * scale) for side in picture.size], Image.BICUBIC)
     left, top = (picture.width - size) // 2, (picture.height - size) // 2
     picture = picture.crop((left, top, left + size, top + size))
@@ -41,8 +43,8 @@ def main():
     parser.add_argument("input", help="a picture, or the final tensor as .npy")
     parser.add_argument("--why", type=int, nargs="*", default=[], help="classes to explain; default: the top one")
     parser.add_argument("--not", type=int, nargs="*", default=[], dest="foils", help="classes to contrast with")
-    parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
-    parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
+    parser.add_argument("--mean", type=float, nargs=3, help="default: of the model, else of ImageNet")
+    parser.add_argument("--std", type=float, nargs=3)
     parser.add_argument("--raw", help="write the map as .npy")
     parser.add_argument("-o", "--output", help="write the map over the picture as .png")
     args = parser.parse_args()
@@ -58,7 +60,11 @@ def main():
         x = np.load(args.input)
     else:
         last = shape[3] in (1, 3)
-        picture, x = read_picture(args.input, shape[1] if last else shape[2], args.mean, args.std, last)
+        size = shape[1] if last else shape[2]
+        known = json.loads(session.get_modelmeta().custom_metadata_map.get("salience.preprocess", "{}"))
+        mean = args.mean or known.get("mean", [0.485, 0.456, 0.406])
+        std = args.std or known.get("std", [0.229, 0.224, 0.225])
+        picture, x = read_picture(args.input, size, known.get("size", size / 0.875), mean, std, last)
 
     classes = inputs[query_name].shape[1]
     query = np.zeros((1, classes), np.float32)

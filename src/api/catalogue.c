@@ -50,9 +50,9 @@ bool sal_rule_at(size_t i, sal_rule_info *out)
 
 static const sal_target_info catalogue_targets[] = {
     {"INDEX", "207", "a class by its number, from 0"},
-    {"LABEL", "golden retriever",
-     "a class by its name; a name of many classes (\"dog\") is taken "
-     "for the likeliest of them"},
+    {"LABEL", "golden retriever", "a class by its name"},
+    {"KIND", "dog",
+     "what classes are a kind of, by name or WordNet id: the likeliest of them is taken"},
     {"WNID", "n02099601", "a class by its WordNet id"},
     {"top", "top", "the class with the largest logit; top2 is the second, and so on"},
     {"I,J,..", "12,40", "an element of an output that is no list of classes"},

@@ -16,6 +16,10 @@ flags=$(PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --define-prefix --cflags --lib
 # shellcheck disable=SC2086  # flags are words
 "$cc" -std=c11 "$here/example.c" $flags -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib" -o "$temp/by-pkg-config"
 "$temp/by-pkg-config"
+# shellcheck disable=SC2086
+"$cc" -std=c11 "$here/../../examples/c/why_not.c" $flags -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib" -o "$temp/why_not"
+"$temp/why_not" "$here/../golden/methods/model.onnx" "$here/../golden/methods/input.npy" "$temp/map.npy"
+test -s "$temp/map.npy"
 
 "$cmake" -G "$generator" -S "$here" -B "$temp/by-cmake" -DCMAKE_PREFIX_PATH="$temp/tree" -DCMAKE_C_COMPILER="$cc" >/dev/null
 "$cmake" --build "$temp/by-cmake" >/dev/null
