@@ -1,5 +1,5 @@
 /* Reading a node's attributes, inputs and outputs. */
-#include "graph/graph.h"
+#include "graph/op.h"
 
 const sal_attr *sal_node_attr(const sal_node *n, const char *name)
 {
@@ -43,4 +43,19 @@ sal_vid sal_node_in(const sal_node *n, int i)
 sal_vid sal_node_out(const sal_node *n, int i)
 {
     return i < n->n_out ? n->out[i] : SAL_NONE;
+}
+
+sal_status sal_infer_alike(const sal_infer *c)
+{
+    const sal_node *n = c->node;
+    sal_vid first = sal_node_in(n, 0);
+    for (int i = 1; i < n->n_in && i < 32; i++) {
+        if ((n->op->alike >> i & 1) == 0 || first == SAL_NONE || n->in[i] == SAL_NONE)
+            continue;
+        sal_dtype a = sal_val(c->g, first)->dtype, b = sal_val(c->g, n->in[i])->dtype;
+        if (a != b && a != SAL_DT_NONE && b != SAL_DT_NONE)
+            return sal_fail(c->err, SAL_EINVAL, "input 0 is %s but input %d is %s; insert a Cast",
+                            sal_dtype_name(a), i, sal_dtype_name(b));
+    }
+    return SAL_OK;
 }

@@ -29,6 +29,10 @@ typedef struct sal_infer {
     sal_error *err;
 } sal_infer;
 
+/* Refuses inputs whose element types differ although the operator wants them alike (sal_op_desc).
+ */
+sal_status sal_infer_alike(const sal_infer *c);
+
 /* Compute one node on dense row-major tensors. Inputs that the node omits are NULL, so are unwanted
  * outputs. Outputs are allocated (zeroed) with the inferred shape, except for SAL_OP_DATA_SHAPE
  * operators, which allocate them with sal_tensor_new. Supports every element type that the
@@ -70,6 +74,7 @@ struct sal_op_desc {
     const char *name;
     const char *domain; /* NULL = SAL_DOMAIN_ONNX */
     int min_in, max_in; /* max_in -1: any number */
+    uint32_t alike;     /* bit i: input i must have the element type of input 0 */
     int min_out, max_out;
     uint32_t flags;
     int since; /* oldest ai.onnx opset whose definition agrees with this descriptor's form (for

@@ -198,6 +198,7 @@ const sal_op_desc sal_op_attention = {
     .name = "Attention",
     .min_in = 3,
     .max_in = 7,
+    .alike = 1 << 1 | 1 << 2,
     .min_out = 1,
     .max_out = 4,
     .flags = SAL_OP_COMPOSITE,

@@ -13,6 +13,11 @@ static sal_status gather_nd_infer(sal_infer *c)
         return sal_fail(c->err, SAL_ESHAPE,
                         "batch_dims is %lld, data have %d and indices %d dimensions",
                         (long long)skip, (int)x->rank, (int)i->rank);
+    for (int k = 0; k < skip; k++)
+        if (x->dims[k] >= 0 && i->dims[k] >= 0 && x->dims[k] != i->dims[k])
+            return sal_fail(c->err, SAL_ESHAPE,
+                            "data and indices have %lld and %lld elements along batch axis %d",
+                            (long long)x->dims[k], (long long)i->dims[k], k);
     int64_t m = i->dims[i->rank - 1];
     if (m < 0)
         return sal_infer_out(c, 0, x->dtype, -1, NULL);

@@ -120,6 +120,7 @@ const sal_op_desc sal_op_group_normalization = {
     .name = "GroupNormalization",
     .min_in = 3,
     .max_in = 3,
+    .alike = 1 << 1 | 1 << 2,
     .min_out = 1,
     .max_out = 1,
     .since = 21,

@@ -157,6 +157,7 @@ const sal_op_desc sal_op_layer_normalization = {
     .name = "LayerNormalization",
     .min_in = 2,
     .max_in = 3,
+    .alike = 1 << 1 | 1 << 2,
     .min_out = 1,
     .max_out = 3,
     .since = 17,

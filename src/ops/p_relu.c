@@ -4,7 +4,15 @@
 /* The slope is broadcast to x, never the other way round. */
 static sal_status p_relu_infer(sal_infer *c)
 {
+    const sal_value *x = sal_infer_in(c, 0), *slope = sal_infer_in(c, 1);
     sal_status st = sal_infer_same_dtype(c, 0, 1);
+    bool fits = slope->rank <= x->rank;
+    for (int k = 0; fits && k < slope->rank; k++) {
+        int64_t n = x->dims[x->rank - slope->rank + k];
+        fits = slope->dims[k] < 0 || slope->dims[k] == 1 || n < 0 || slope->dims[k] == n;
+    }
+    if (st == SAL_OK && x->rank >= 0 && !fits)
+        st = sal_fail(c->err, SAL_ESHAPE, "the slope cannot be broadcast to the input");
     return st == SAL_OK ? sal_infer_same(c) : st;
 }
 

@@ -266,6 +266,7 @@ const sal_op_desc sal_op_pad = {
     .name = "Pad",
     .min_in = 2,
     .max_in = 4,
+    .alike = 1 << 2,
     .min_out = 1,
     .max_out = 1,
     .flags = SAL_OP_MOVE,

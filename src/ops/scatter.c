@@ -23,6 +23,7 @@ const sal_op_desc sal_op_scatter = {
     .name = "Scatter",
     .min_in = 3,
     .max_in = 3,
+    .alike = 1 << 2,
     .min_out = 1,
     .max_out = 1,
     .flags = SAL_OP_COMPOSITE,

@@ -8,7 +8,9 @@ sal_status sal_node_infer(sal_graph *g, const sal_node *n, sal_error *err)
     if (n->op->infer == NULL)
         return SAL_OK;
     sal_infer c = {g, n, err};
-    sal_status st = n->op->infer(&c);
+    sal_status st = sal_infer_alike(&c);
+    if (st == SAL_OK)
+        st = n->op->infer(&c);
     return st == SAL_OK ? SAL_OK : sal_fail_prefix(err, st, "%s node '%s'", n->op->name, n->name);
 }
 
