@@ -63,7 +63,7 @@ static bool mask_is_range(const sal_plan *p, const sal_group *gr, sal_vid *y, fl
     bool joins = (both->in[0] == g->out[0] && both->in[1] == l->out[0]) ||
                  (both->in[1] == g->out[0] && both->in[0] == l->out[0]);
     *hi = (float)b;
-    return joins;
+    return joins && !isnan(b); /* nothing is less than NaN; here it stands for no bound */
 }
 
 static bool mask_is_keep(const sal_plan *p, const sal_group *gr, sal_vid *mask, sal_vid *x)

@@ -227,6 +227,7 @@ sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr,
         if (q.a[i] == 0 || q.b[i] == 0)
             return SAL_OK;
     bool constant = sal_val(p->g, n->in[1])->constant != NULL;
+    const sal_vid own_bias = q.bias;
     sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){.anchor = n};
     sal_vid result = gr != NULL ? sal_group_result(n, gr) : n->out[0];
     SAL_TRY(product_create(p, &q, &rest, constant, &d, err));
@@ -242,7 +243,7 @@ sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr,
         goto done;
     }
     product_pd_free(&d);
-    q.bias = strcmp(n->op->name, "Gemm") == 0 ? q.bias : SAL_NONE;
+    q.bias = own_bias; /* the bias of an Add behind it is added by the pass that follows */
     SAL_TRY(product_create(p, &q, NULL, constant, &d, err));
     if (d.pd == NULL)
         goto done;
