@@ -29,11 +29,12 @@ typedef struct occlusion_grid {
     double *sum, *covered; /* by spatial position */
 } occlusion_grid;
 
-/* Spatial axes of one sample: behind the channels, or before them when they come last. */
+/* Spatial axes of one sample: behind the channels, or before them when they come last. A picture
+ * has a first axis of length 1 also where the output has lost it. */
 static sal_status occlusion_shape(const sal_method_run *r, const sal_tensor *x, occlusion_grid *g)
 {
     const sal_target *t = sal_explainer_target(r->e);
-    int first = t->batched ? 1 : 0, n = x->rank - first;
+    int first = t->batched || (x->rank == 4 && x->dims[0] == 1) ? 1 : 0, n = x->rank - first;
     const int64_t *d = x->dims + first;
 
     for (int i = 0; i < OCCLUSION_MAX_AXES; i++)
