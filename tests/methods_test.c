@@ -580,6 +580,52 @@ TEST(occlusion_windows)
     sal_graph_free(g);
 }
 
+/* Logits without a batch: windows still cover all channels. The model adds up both. */
+TEST(occlusion_without_batch)
+{
+    static const int64_t dims[] = {1, 2, 8, 8}, w_dims[] = {128, 3}, classes = 3, one = 1;
+    float why[] = {1, 0, 0};
+    sal_graph *g = NULL;
+    sal_vid x;
+    sal_tensor w = SAL_TENSOR_INIT, in = SAL_TENSOR_INIT,
+               q = sal_tensor_borrow(SAL_F32, 1, &classes, why);
+    sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
+    sal_explainer *e = NULL;
+    sal_explanation out = SAL_EXPLANATION_INIT;
+
+    CHECK_OK(sal_graph_new(&g, "unbatched", &err));
+    CHECK_OK(sal_graph_input(g, "image", SAL_F32, 4, dims, &x, &err));
+    CHECK_OK(sal_tensor_new(&w, SAL_F32, 2, w_dims, &err));
+    for (int64_t i = 0; i < 128; i++)
+        sal_tensor_set(&w, i * 3, 1);
+    sal_builder b = SAL_BUILDER(g, &err, NULL);
+    sal_attr axis = SAL_AI("axis", one);
+    sal_vid y =
+        sal_b2(&b, "MatMul", sal_b_op(&b, "Flatten", 1, &x, 1, &axis), sal_b_tensor(&b, &w));
+    y = sal_b_reshape(&b, y, 1, &classes, y);
+    CHECK_OK(b.st);
+    CHECK_OK(sal_graph_add_output(g, y, &err));
+    CHECK_OK(nets_input(g, 0, 1, 17, &in, &err));
+    sal_param p[] = {{"window", 1}};
+    opts.method = "occlusion";
+    opts.params = p;
+    opts.n_params = 1;
+    opts.threads = 1;
+    CHECK_OK(sal_explainer_new(&e, g, &opts, NULL, &err));
+    CHECK_OK(sal_explainer_run(e, &in, &q, &out, &err));
+    for (int64_t i = 0; i < 64; i++) {
+        double sum = value_at(&in, i) + value_at(&in, 64 + i);
+
+        CHECK_NEAR(value_at(&out.map, i), sum, 1e-4);
+        CHECK_NEAR(value_at(&out.map, 64 + i), sum, 1e-4);
+    }
+    sal_explanation_free(&out);
+    sal_explainer_free(e);
+    sal_tensor_free(&in);
+    sal_tensor_free(&w);
+    sal_graph_free(g);
+}
+
 /* ---- parameters, cancelling ---- */
 
 TEST(parameters_are_checked)
@@ -717,6 +763,7 @@ int main(int argc, char **argv)
                         TESTS(T(cam_identities), T(cam_weights), T(layer_by_name),
                               T(layer_of_transformer), T(contrast_is_linear), T(completeness),
                               T(smooth_grad), T(batches), T(softmax_is_seen_through), T(goldens),
-                              T(planted_patches), T(occlusion_windows), T(parameters_are_checked),
-                              T(cancelling), T(questions), T(questions_about_elements)));
+                              T(planted_patches), T(occlusion_windows), T(occlusion_without_batch),
+                              T(parameters_are_checked), T(cancelling), T(questions),
+                              T(questions_about_elements)));
 }
