@@ -120,9 +120,8 @@ int cli_usage(const cli_args *a, const char *fmt, ...) CLI_PRINTF(2, 3);
  * exit status. */
 int cli_fail(const char *file, sal_status st, const sal_error *err);
 int cli_fail_text(const char *fmt, ...) CLI_PRINTF(1, 2);
-/* Something the user should know; on stderr, not with --quiet. */
-void cli_note(const cli_args *a, const char *fmt, ...) CLI_PRINTF(2, 3);
-/* The same, shown by cli_notes_flush(): a failure that follows stays the only line. */
+/* Something the user should know; on stderr, not with --quiet. Shown by cli_notes_flush(): a
+ * failure that comes before stays the only line. */
 typedef struct cli_notes {
     char *text;
     size_t n;
@@ -143,7 +142,6 @@ typedef struct cli_progress {
 
 /* Let Ctrl-C set a flag (graceful) or end the program with 130. A second one always ends it. */
 void cli_signals(bool graceful);
-bool cli_interrupted(void);
 /* On a terminal only, and not with --quiet. */
 void cli_progress_begin(cli_progress *p, const cli_args *a);
 bool cli_progress_step(void *p, double done); /* a sal_progress_fn */

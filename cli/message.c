@@ -39,18 +39,6 @@ int cli_fail(const char *file, sal_status st, const sal_error *err)
     return cli_fail_text("%s", text);
 }
 
-void cli_note(const cli_args *a, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (cli_has(a, OPT_quiet))
-        return;
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    va_end(ap);
-}
-
 void cli_note_later(cli_notes *n, const char *fmt, ...)
 {
     char line[CLI_PATH + 1024];

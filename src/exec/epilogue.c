@@ -114,7 +114,8 @@ static epilogue_form epilogue_form_of(const sal_plan *p, const sal_node *anchor,
         return f;
     }
     if (op == SAL_TILE_WHERE) {
-        /* Where(mask, x, 0) is x * mask: the mask is 0 or 1 */
+        /* Where(mask, x, 0) is x * mask: the mask is 0 or 1. It differs for an x that is infinite
+         * or no number, which stays NaN under a 0; oneDNN has no selection to fuse instead. */
         if (chain != 1 || !sal_scalar_constant(g, e->in[2], &c) || c != 0.0 ||
             sal_val(g, e->in[0])->dtype != SAL_BOOL ||
             !epilogue_same_dims(sal_val(g, e->in[0]), sal_val(g, e->out[0])))
@@ -163,10 +164,8 @@ static bool epilogue_anchor_takes(const sal_plan *p, const sal_node *anchor)
     return true;
 }
 
-bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_group *so_far,
-                       const sal_node *e, int chain)
+bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_node *e, int chain)
 {
-    (void)so_far;
     if (sal_plan_dtype(p, anchor->out[0]) != SAL_F32 || !epilogue_anchor_takes(p, anchor))
         return false;
     return epilogue_form_of(p, anchor, e, chain).kind != EPI_NONE;

@@ -47,7 +47,7 @@ static void group_extend_anchor(sal_plan *p, sal_group *gr)
             chain = k;
             times++;
         }
-        if (times != 1 || !sal_epilogue_fits(p, gr->anchor, gr, e, chain))
+        if (times != 1 || !sal_epilogue_fits(p, gr->anchor, e, chain))
             return;
         gr->epilogue[gr->n_epilogue++] = (sal_epilogue){e, chain};
         gr->position = e->id;

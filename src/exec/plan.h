@@ -161,9 +161,8 @@ struct sal_session {
     sal_plan plan;
     uint8_t *arena;
     uint8_t *scratch;
-    void **ptr;               /* of every physical value, refreshed for inputs at each run */
-    sal_tensor *outputs;      /* views of the arena */
-    const sal_tensor *inputs; /* of the running call */
+    void **ptr;          /* of every physical value, refreshed for inputs at each run */
+    sal_tensor *outputs; /* views of the arena */
 };
 
 static inline void *sal_step_ptr(const sal_session *s, sal_pid p)
@@ -184,9 +183,7 @@ sal_status sal_lower_elementwise(sal_plan *p, const sal_group *group,
                                  sal_error *err); /* kernels/elementwise.c */
 /* The epilogue of a group as an element-wise pass after its anchor. */
 sal_status sal_lower_epilogue(sal_plan *p, const sal_group *group, sal_error *err); /* lower.c */
-/* True when kernel `op` can take node e as its next epilogue step (given the node is element-wise).
- */
-bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_group *so_far,
-                       const sal_node *e, int chain);
+/* True when the anchor's kernel can take the element-wise node e as an epilogue step. */
+bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_node *e, int chain);
 
 #endif

@@ -56,8 +56,6 @@ struct sal_method_desc {
     bool flat; /* the map of a picture is [N, H, W], whatever the kind */
 };
 
-size_t sal_method_desc_count(void);
-const sal_method_desc *sal_method_desc_at(size_t i);
 const sal_method_desc *sal_method_desc_find(const char *name);
 
 /* ---- for the methods' files ---- */

@@ -7,16 +7,6 @@ static const sal_method_desc *const methods_table[] = {
 #undef SAL_METHOD
 };
 
-size_t sal_method_desc_count(void)
-{
-    return SAL_COUNTOF(methods_table);
-}
-
-const sal_method_desc *sal_method_desc_at(size_t i)
-{
-    return i < SAL_COUNTOF(methods_table) ? methods_table[i] : NULL;
-}
-
 const sal_method_desc *sal_method_desc_find(const char *name)
 {
     for (size_t i = 0; name != NULL && i < SAL_COUNTOF(methods_table); i++) {

@@ -122,12 +122,10 @@ static void tile_store(const tile_program *t, const tile_output *o, void *base, 
         memcpy((float *)base + start, reg, (size_t)n * sizeof *reg);
 }
 
-static const float *tile_source(const tile_program *t, void *const *in, float *regs, int src,
-                                int64_t start)
+static const float *tile_source(void *const *in, float *regs, int src, int64_t start)
 {
     if (src >= 0)
         return regs + (size_t)src * TILE_LEN;
-    (void)t;
     return (const float *)in[-1 - src] + start;
 }
 
@@ -143,9 +141,8 @@ static void tile_execute(const tile_program *t, void *const *in, void *const *ou
         const tile_instr *k = &t->instr[i];
         float *d =
             k->direct >= 0 ? (float *)out[k->direct] + start : regs + (size_t)k->dst * TILE_LEN;
-        k->fn(d, tile_source(t, in, regs, k->src[0], start),
-              tile_source(t, in, regs, k->src[1], start),
-              tile_source(t, in, regs, k->src[2], start), n, k->p0, k->p1);
+        k->fn(d, tile_source(in, regs, k->src[0], start), tile_source(in, regs, k->src[1], start),
+              tile_source(in, regs, k->src[2], start), n, k->p0, k->p1);
     }
     for (int i = 0; i < t->n_outputs; i++)
         if (t->outputs[i].reg >= 0)

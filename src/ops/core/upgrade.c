@@ -57,19 +57,6 @@ sal_status sal_upgrade_set_int(sal_upgrade *u, const char *name, int64_t v)
     return a.name == NULL ? upgrade_nomem(u) : upgrade_put(u, &a);
 }
 
-sal_status sal_upgrade_set_ints(sal_upgrade *u, const char *name, const int64_t *v, int n)
-{
-    sal_attr a = {.kind = SAL_ATTR_INTS, .n = (size_t)n};
-    a.name = sal_arena_strdup(&u->g->arena, name);
-    int64_t *copy = sal_arena_alloc(&u->g->arena, (size_t)(n > 0 ? n : 1) * sizeof *copy);
-    if (a.name == NULL || copy == NULL)
-        return upgrade_nomem(u);
-    if (n > 0)
-        memcpy(copy, v, (size_t)n * sizeof *copy);
-    a.ints = copy;
-    return upgrade_put(u, &a);
-}
-
 sal_status sal_upgrade_set_str(sal_upgrade *u, const char *name, const char *v)
 {
     sal_attr a = {.kind = SAL_ATTR_STRING, .n = strlen(v)};
