@@ -25,15 +25,16 @@ static void summary_top(const explain_job *j)
 
 static void summary_residual(const job_cell *c)
 {
-    double want;
+    double want, missed;
 
     if (c->e.residual == NULL)
         return;
     want = c->e.target[0] - (c->e.baseline_target == NULL ? 0.0 : c->e.baseline_target[0]);
-    printf("  residual  %.3g: the map sums to %.4g, %s is %.4g (%.2g %% missed)\n",
+    missed = want == 0.0 ? 0.0 : 100.0 * fabs(c->e.residual[0] / want);
+    printf("  residual  %.3g: the map sums to %.4g, %s is %.4g (%.*g %% missed)\n",
            c->e.residual[0], want + c->e.residual[0],
            c->e.baseline_target == NULL ? "T(x)" : "T(x) - T(baseline)", want,
-           want == 0.0 ? 0.0 : 100.0 * fabs(c->e.residual[0] / want));
+           missed < 100.0 ? 2 : 6, missed < 100.0 ? missed : round(missed));
 }
 
 static void summary_cell(const explain_job *j, size_t q, size_t m)

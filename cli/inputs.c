@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 sal_model *cli_open(const char *name, int *status)
 {
@@ -15,7 +16,12 @@ sal_model *cli_open(const char *name, int *status)
 
     if (st == SAL_OK)
         return m;
-    *status = cli_fail(path, st, &err);
+    if (st == SAL_EIO && strpbrk(name, "/.") == NULL && access(path, F_OK) != 0)
+        *status = cli_fail_text("%s: neither a file nor a model that was pulled; `salience pull "
+                                "--list` shows what can be",
+                                name);
+    else
+        *status = cli_fail(path, st, &err);
     return NULL;
 }
 
