@@ -86,6 +86,8 @@ const char *job_class(const explain_job *j, size_t k);
 
 /* explain_write.c */
 int job_write(explain_job *j);
+/* Tell that there is nothing to draw on; the exit status. */
+int job_no_picture(const explain_job *j);
 bool job_backdrop(const explain_job *j, sal_image *out, int32_t width, int *status);
 void job_json(explain_job *j, cli_text *t);
 void job_hashes_wait(explain_job *j);

@@ -244,6 +244,33 @@ void job_json(explain_job *j, cli_text *t)
 
 /* ---- pictures ---- */
 
+/* Sample 0 of a picture's tensor as float32 [1, C, H, W]; other numbers of channels than 3 as their
+ * mean. */
+static sal_status write_sample(const explain_job *j, const sal_tensor *x, sal_tensor *out,
+                               sal_error *err)
+{
+    bool last = j->target.channels_last;
+    int64_t channels = x->dims[last ? 3 : 1], pixels = j->target.height * j->target.width;
+    int64_t shown = channels == 3 ? 3 : 1, share = channels / shown;
+    int64_t dims[4] = {1, shown, j->target.height, j->target.width};
+    sal_status st = sal_tensor_new(out, SAL_F32, 4, dims, err);
+
+    for (int64_t i = 0; st == SAL_OK && i < pixels * channels; i++) {
+        int64_t pixel = last ? i / channels : i % pixels;
+        int64_t channel = last ? i % channels : i / pixels;
+        int64_t at = channel / share * pixels + pixel;
+
+        sal_tensor_set(out, at, sal_tensor_get(out, at) + sal_tensor_get(x, i) / (double)share);
+    }
+    return st;
+}
+
+int job_no_picture(const explain_job *j)
+{
+    return cli_fail_text("-o %s: input %s is no picture; --raw writes the map",
+                         cli_value(j->a, OPT_o), j->input_name);
+}
+
 bool job_backdrop(const explain_job *j, sal_image *out, int32_t width, int *status)
 {
     sal_error err = {SAL_OK, 0, ""};
@@ -253,12 +280,16 @@ bool job_backdrop(const explain_job *j, sal_image *out, int32_t width, int *stat
     if (j->picture.is_image)
         st = sal_preprocess_backdrop(out, &j->picture.image, &j->picture.pre, width, &err);
     else {
-        sal_tensor first = j->in.tensors[j->target.input];
+        sal_tensor first = SAL_TENSOR_INIT;
 
-        if (first.rank == 4)
-            first.dims[0] = 1;
-        first.buffer = NULL;
-        st = sal_image_from_tensor(out, &first, NULL, &err);
+        if (j->target.height < 1 || j->target.width < 1) {
+            *status = job_no_picture(j);
+            return false;
+        }
+        st = write_sample(j, &j->in.tensors[j->target.input], &first, &err);
+        if (st == SAL_OK)
+            st = sal_image_from_tensor(out, &first, NULL, &err);
+        sal_tensor_free(&first);
     }
     if (st != SAL_OK)
         *status = cli_fail(j->image_path, st, &err);

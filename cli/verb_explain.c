@@ -315,8 +315,7 @@ static int explain_tell(explain_job *j, int status)
     int written;
 
     if (j->png != NULL && j->cells[0].map == NULL && j->methods.n * j->n_questions == 1)
-        return cli_fail_text("-o %s: input %s is no picture; --raw writes the map", j->png,
-                             j->input_name);
+        return job_no_picture(j);
     cli_notes_flush(&j->notes, j->a);
     written = job_write(j);
     if (written != CLI_OK)
