@@ -207,7 +207,7 @@ void cli_inputs_free(cli_inputs *in);
 bool cli_shapes(sal_tensor **out, const cli_args *a, const sal_model *m, int *status);
 /* Fill tensors of those shapes with numbers that a model might meet. */
 bool cli_inputs_made(cli_inputs *in, const sal_model *m, const sal_tensor *shapes, int *status);
-/* Is a tensor from a file of the shape that an input takes? False (told why). */
+/* Is a tensor from a file of the shape that a value has? False (told why). */
 bool cli_shape_fits(const sal_tensor *t, const sal_value_info *v, const char *file, int *status);
 /* --memory: a limit for the whole process. */
 bool cli_memory(const cli_args *a);

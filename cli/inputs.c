@@ -74,8 +74,8 @@ bool cli_shape_fits(const sal_tensor *t, const sal_value_info *v, const char *fi
     for (int k = 0; fits && k < v->rank; k++)
         fits = v->dims[k] < 0 || v->dims[k] == t->dims[k];
     if (!fits)
-        *status = cli_fail_text("%s: its shape does not fit input %s, which takes %s", file,
-                                v->name, v->type);
+        *status =
+            cli_fail_text("%s: its shape does not fit %s, which is %s", file, v->name, v->type);
     return fits;
 }
 

@@ -182,8 +182,13 @@ static bool grad_seed(run_job *j, int *status)
     if (path == NULL)
         return true;
     st = sal_npy_read(&t, path, &err);
-    if (st == SAL_OK && sal_model_value(j->model, cli_value(j->a, OPT_of), &v))
+    if (st == SAL_OK && sal_model_value(j->model, cli_value(j->a, OPT_of), &v)) {
+        if (!cli_shape_fits(&t, &v, path, status)) {
+            sal_tensor_free(&t);
+            return false;
+        }
         st = sal_tensor_cast(&j->seed, &t, v.dtype, &err);
+    }
     sal_tensor_free(&t);
     if (st != SAL_OK)
         *status = cli_fail(path, st, &err);
