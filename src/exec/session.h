@@ -1,8 +1,8 @@
-/* Run a graph: plan it once for its concrete shapes, run it often. DESIGN.md section 4.
+/* Run a graph: plan it once for its concrete shapes, run it often (docs/architecture.md).
  *
  * A session belongs to one thread at a time and keeps references to the graph's constants, not the
- * graph. Running allocates nothing. The same inputs, thread count and machine give the same bytes.
- */
+ * graph. Kernels allocate nothing while they run; evaluator and cast steps may. The same inputs,
+ * thread count and machine give the same bytes. */
 #ifndef SAL_EXEC_SESSION_H
 #define SAL_EXEC_SESSION_H
 
@@ -27,8 +27,8 @@ typedef struct sal_session_opts {
 sal_status sal_session_new(sal_session **out, const sal_graph *g, const sal_session_opts *opts,
                            sal_error *err);
 /* The same for a graph that nobody else needs: it is taken over (also on failure), and its
- * constants are given up as soon as kernels hold them in their own layouts, so that weights are
- * never in memory twice. */
+ * constants are given up as soon as kernels hold them in their own layouts, so that the
+ * session holds each weight once for every kernel that reads it. */
 sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_opts *opts,
                             sal_error *err);
 /* inputs: one tensor for each graph input, in order, of its dtype and shape; read during the call
