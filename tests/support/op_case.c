@@ -246,6 +246,8 @@ static sal_status case_given(const op_case *c, const char *s, sal_tensor *t, sal
                             c->op->name);
         if (t->dtype == SAL_I64)
             ((int64_t *)t->data)[k] = strtoll(s, NULL, 10);
+        else if (t->dtype == SAL_U64)
+            ((uint64_t *)t->data)[k] = strtoull(s, NULL, 10);
         else
             sal_tensor_set(t, k, v);
         k++;

@@ -290,6 +290,17 @@ sal_status sal_infer_broadcast_float(sal_infer *c)
     return st == SAL_OK ? sal_infer_arith(c) : st;
 }
 
+sal_status sal_infer_integers(sal_infer *c)
+{
+    for (int i = 0; i < c->node->n_in; i++) {
+        const sal_value *x = sal_infer_in(c, i);
+        if (x != NULL && (sal_dtype_is_float(x->dtype) || x->dtype == SAL_BOOL))
+            return sal_fail(c->err, SAL_EINVAL, "input %d must be an integer, it is %s", i,
+                            sal_dtype_name(x->dtype));
+    }
+    return c->node->n_in == 1 ? sal_infer_same(c) : sal_infer_arith(c);
+}
+
 sal_status sal_infer_logic(sal_infer *c)
 {
     for (int i = 0; i < c->node->n_in; i++) {

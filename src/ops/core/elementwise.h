@@ -35,6 +35,8 @@ sal_status sal_infer_float(sal_infer *c);
 /* Broadcast of all inputs, which have one type; the second one only takes floats. */
 sal_status sal_infer_arith(sal_infer *c);
 sal_status sal_infer_broadcast_float(sal_infer *c);
+/* Broadcast of integers of one type, bool not among them. */
+sal_status sal_infer_integers(sal_infer *c);
 /* Broadcast of two booleans. */
 sal_status sal_infer_logic(sal_infer *c);
 /* Fails unless inputs i and j have the same element type (unknown types pass). */
@@ -93,6 +95,15 @@ sal_status sal_vjp_shared(sal_vjp *v);
     static sal_status id##_eval(const sal_eval *e)                                                 \
     {                                                                                              \
         static const sal_ew k = {id##_f, id##_i, id##_u};                                          \
+        return sal_ew_eval(e, operands, &k, NULL);                                                 \
+    }
+/* Integers only: the same expression for both classes. */
+#define SAL_EW_INTEGER(id, operands, expr)                                                         \
+    SAL_EW_OF(id, i, int64_t, expr, (operands)-1)                                                  \
+    SAL_EW_OF(id, u, uint64_t, expr, (operands)-1)                                                 \
+    static sal_status id##_eval(const sal_eval *e)                                                 \
+    {                                                                                              \
+        static const sal_ew k = {NULL, id##_i, id##_u};                                            \
         return sal_ew_eval(e, operands, &k, NULL);                                                 \
     }
 #define SAL_EW_UNARY(id, fexpr, iexpr, uexpr)  SAL_EW_ALL(id, 1, fexpr, iexpr, uexpr)
