@@ -56,7 +56,7 @@ static bool completion_is_path(cli_kind kind)
     return kind == CLI_FILE || kind == CLI_FOLDER || kind == CLI_INPUTS;
 }
 
-static const char tables[] = "methods metrics ops rules targets policies";
+static const char tables[] = "methods checks metrics ops rules targets policies";
 
 static void completion_bash(FILE *f)
 {

@@ -21,6 +21,8 @@ typedef struct job_cell {
     float *map;       /* [height, width] of sample 0, for drawing; NULL when it is no picture */
     int64_t height, width;
     double seconds;
+    sal_check_result *checks; /* of --check; NULL without */
+    size_t n_checks;
 } job_cell;
 
 /* Hashes of the files, computed beside the explanation. */
@@ -83,6 +85,14 @@ double *job_probabilities(const explain_job *j);
 /* The k most likely classes; returns how many. */
 size_t job_top(const explain_job *j, const double *p, size_t k, size_t *out);
 const char *job_class(const explain_job *j, size_t k);
+
+/* explain_check.c: the sanity checks of --check. */
+sal_status job_check(explain_job *j, const sal_explain_opts *opts, size_t question, job_cell *c,
+                     sal_error *err);
+void job_check_summary(const job_cell *c);
+void job_check_json(const job_cell *c, cli_text *t);
+/* "checks: 4 passed, 1 in doubt (random-logit)"; NULL when none were made. */
+const char *job_check_line(const job_cell *c, char *buf, size_t n);
 
 /* explain_write.c */
 int job_write(explain_job *j);

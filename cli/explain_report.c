@@ -101,7 +101,7 @@ static sal_status report_cell(const explain_job *j, const sal_image *base, size_
     const sal_method_info *info = sal_method_find(j->methods.names[m]);
     sal_image picture = SAL_IMAGE_INIT;
     sal_picture_opts look = j->look;
-    char where[256];
+    char where[256], line[512];
     sal_status st = SAL_OK;
 
     cli_text_printf(t, "<figure>");
@@ -121,6 +121,10 @@ static sal_status report_cell(const explain_job *j, const sal_image *base, size_
     } else if (c->map != NULL) {
         cli_text_printf(t, "<br>");
         report_escape(t, job_where(j, c, where, sizeof(where)));
+    }
+    if (job_check_line(c, line, sizeof(line)) != NULL) {
+        cli_text_printf(t, "<br>");
+        report_element(t, "b", line);
     }
     cli_text_printf(t, "</figcaption></figure>\n");
     sal_image_free(&picture);
@@ -149,6 +153,38 @@ static void report_row(const explain_job *j, size_t q, size_t m, cli_text *t)
         report_element(t, "td", c->e.notes);
     }
     cli_text_printf(t, "<td>%.0f&nbsp;ms</td></tr>\n", c->seconds * 1e3);
+}
+
+/* What --check found, a row a check. */
+static void report_checks(const explain_job *j, cli_text *t)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < j->n_questions * j->methods.n; i++) {
+        const job_cell *c = &j->cells[i];
+
+        for (size_t k = 0; k < c->n_checks; k++) {
+            const sal_check_result *r = &c->checks[k];
+
+            if (!any)
+                cli_text_printf(t, "<h2>Can it be trusted?</h2>\n<table><tr><th>question</th><th>"
+                                   "method</th><th>check</th><th>verdict</th><th>measured</th>"
+                                   "<th>limits</th></tr>\n");
+            any = true;
+            cli_text_printf(t, "<tr>");
+            report_element(t, "td", j->asked[i / j->methods.n].text);
+            report_element(t, "td", j->methods.names[i % j->methods.n]);
+            report_element(t, "td", r->check->title);
+            cli_text_printf(t, "<td%s>%s</td>",
+                            r->verdict == SAL_VERDICT_FAIL ? " class=\"failed\"" : "",
+                            sal_verdict_name(r->verdict));
+            report_element(t, "td", r->text);
+            report_element(t, "td", r->check->help);
+            cli_text_printf(t, "</tr>\n");
+        }
+    }
+    if (any)
+        cli_text_printf(t, "</table>\n");
 }
 
 static void report_details(explain_job *j, cli_text *t)
@@ -219,6 +255,7 @@ int job_report(explain_job *j)
             st = report_cell(j, &base, q, m, &t, &err);
         cli_text_printf(&t, "</div>\n");
     }
+    report_checks(j, &t);
     report_details(j, &t);
     cli_text_printf(&t, "</body></html>\n");
     if (st == SAL_OK)

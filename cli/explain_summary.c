@@ -54,6 +54,7 @@ static void summary_cell(const explain_job *j, size_t q, size_t m)
         printf("  where     %s\n", job_where(j, c, where, sizeof(where)));
     if (c->e.notes != NULL)
         printf("  note      %s\n", c->e.notes);
+    job_check_summary(c);
 }
 
 void job_summary(const explain_job *j)

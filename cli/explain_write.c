@@ -167,6 +167,7 @@ static void write_cell(const explain_job *j, size_t question, size_t method, cli
     if (c->map != NULL)
         json_string(t, "where", job_where(j, c, where, sizeof(where)));
     json_string(t, "notes", c->e.notes);
+    job_check_json(c, t);
     json_number(t, "seconds", c->seconds);
     json_close(t, '}');
 }
@@ -302,13 +303,14 @@ static int write_overlay(explain_job *j)
     sal_picture_opts look = j->look;
     sal_image base = SAL_IMAGE_INIT, picture = SAL_IMAGE_INIT;
     sal_error err = {SAL_OK, 0, ""};
-    char title[512];
+    char title[512], verdict[512];
     int status = CLI_OK;
     sal_status st;
 
     (void)snprintf(title, sizeof(title), "%s: %s", sal_method_find(j->methods.names[0])->title,
                    j->asked[0].text);
     look.title = title;
+    look.verdict = job_check_line(c, verdict, sizeof(verdict));
     look.is_signed = c->e.is_signed;
     if (!job_backdrop(
             j, &base,

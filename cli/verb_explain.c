@@ -144,9 +144,8 @@ static int explain_load(explain_job *j)
 
 /* ---- explaining ---- */
 
-static sal_status explain_plan(explain_job *j, size_t m, sal_error *err)
+static sal_explain_opts explain_opts(explain_job *j, size_t m, sal_param *params)
 {
-    sal_param params[CLI_MAX_PARAMS];
     sal_explain_opts o = cli_explain_opts(&j->methods, j->methods.names[m], j->a, params);
 
     o.threads = j->threads;
@@ -154,6 +153,14 @@ static sal_status explain_plan(explain_job *j, size_t m, sal_error *err)
     o.precision = j->precision;
     o.progress = cli_progress_step;
     o.progress_ctx = &j->progress;
+    return o;
+}
+
+static sal_status explain_plan(explain_job *j, size_t m, sal_error *err)
+{
+    sal_param params[CLI_MAX_PARAMS];
+    sal_explain_opts o = explain_opts(j, m, params);
+
     sal_explain_plan_free(j->plan);
     j->plan = NULL;
     return sal_explain_plan_new(&j->plan, j->model, &o, j->in.tensors, err);
@@ -216,6 +223,16 @@ static sal_status explain_cell(explain_job *j, size_t q, size_t m, sal_error *er
     return job_map(j, c) ? SAL_OK : SAL_ENOMEM;
 }
 
+/* The checks of one method's answers: their own share of the progress bar. */
+static sal_status explain_check(explain_job *j, size_t q, size_t m, sal_error *err)
+{
+    sal_param params[CLI_MAX_PARAMS];
+    sal_explain_opts o = explain_opts(j, m, params);
+
+    j->progress.what = "checks";
+    return job_check(j, &o, q, job_cell_at(j, q, m), err);
+}
+
 /* A method that does not work for this model leaves a cell with the reason; the only one, or one
  * asked for by name, is a failure. */
 static int explain_method(explain_job *j, size_t m)
@@ -237,6 +254,8 @@ static int explain_method(explain_job *j, size_t m)
         j->progress.share = 1.0 / (double)(n * j->n_questions);
         j->progress.from = ((double)m + (double)q / (double)j->n_questions) / (double)n;
         st = explain_cell(j, q, m, &err);
+        if (st == SAL_OK && cli_has(j->a, OPT_check))
+            st = explain_check(j, q, m, &err);
     }
     if (st == SAL_ECANCELLED) {
         j->interrupted = true;
@@ -339,6 +358,7 @@ static void explain_free(explain_job *j)
     for (size_t i = 0; j->cells != NULL && i < j->n_questions * j->methods.n; i++) {
         sal_explanation_free(&j->cells[i].e);
         free(j->cells[i].map);
+        free(j->cells[i].checks);
     }
     free(j->cells);
     job_questions_free(j);

@@ -132,8 +132,35 @@ static void list_targets_print(void)
         printf("%-14s %-20s %s\n", r.form, r.example, r.help);
 }
 
+/* ---- checks ---- */
+
+static void list_checks_json(cli_text *t)
+{
+    for (size_t i = 0; i < sal_check_count(); i++) {
+        const sal_check_info *c = sal_check_at(i);
+
+        json_open(t, NULL, '{');
+        json_string(t, "name", c->name);
+        json_string(t, "title", c->title);
+        json_string(t, "reference", c->reference);
+        json_string(t, "help", c->help);
+        json_close(t, '}');
+    }
+}
+
+static void list_checks_print(void)
+{
+    for (size_t i = 0; i < sal_check_count(); i++) {
+        const sal_check_info *c = sal_check_at(i);
+
+        printf("%s%-20s%s %s\n%20s %s\n", cli_bold(true), c->name, cli_bold(false), c->help, "",
+               c->reference);
+    }
+}
+
 static const list_table list_tables[] = {
     {"methods", list_methods_json, list_methods_print, NULL},
+    {"checks", list_checks_json, list_checks_print, NULL},
     {"metrics", NULL, NULL, "this version has no metrics"},
     {"ops", list_ops_json, list_ops_print, NULL},
     {"rules", list_rules_json, list_rules_print, NULL},

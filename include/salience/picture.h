@@ -34,12 +34,13 @@ typedef struct sal_picture_opts {
     double opacity;         /* of the map over the picture, 0..1 */
     const sal_scale *scale; /* use this scale instead of the map's own; NULL: its own. Borrowed. */
     const char *title;      /* UTF-8, cut off to fit; NULL: none. Borrowed. */
-    const char *label; /* what the numbers of the colour bar are; NULL: "relevance". Borrowed. */
+    const char *label;   /* what the numbers of the colour bar are; NULL: "relevance". Borrowed. */
+    const char *verdict; /* a line below the bar; NULL: none. Borrowed. */
 } sal_picture_opts;
 
 #define SAL_PICTURE_OPTS_INIT                                                                      \
     {                                                                                              \
-        (uint32_t)sizeof(sal_picture_opts), false, false, 600, 99.0, 0.5, NULL, NULL, NULL         \
+        (uint32_t)sizeof(sal_picture_opts), false, false, 600, 99.0, 0.5, NULL, NULL, NULL, NULL   \
     }
 
 /* Draw a map [height, width] over `base`, which shows the same part of the world (what the model

@@ -4,6 +4,7 @@
 
 #include <salience/catalogue.h>
 #include <salience/error.h>
+#include <salience/evaluate.h>
 #include <salience/explain.h>
 #include <salience/file.h>
 #include <salience/image.h>

@@ -22,6 +22,11 @@ const char *api_derivative(const sal_op_desc *op);
 sal_status api_hand_over(sal_bytes *b, char **out, sal_error *err);
 /* Copy with all passes applied. *out: sal_graph_free(). */
 sal_status api_optimised(sal_graph **out, const sal_graph *g, sal_error *err);
+/* What an explainer works on: the optimised model, or, where a layer or an inner value is asked for
+ * by name that optimising would lose, the graph as it is in the file. *own (may become NULL):
+ * sal_graph_free(), also after failure. */
+sal_status api_explained(sal_graph **own, const sal_graph **use, const sal_model *model,
+                         const sal_explain_opts *o, sal_error *err);
 /* Bounds for inputs of the given shapes (rank < 0: not bound); bounds has room for all inputs.
  * Returns how many. */
 int api_bounds(const sal_graph *g, const sal_tensor *shapes, sal_bound *bounds);

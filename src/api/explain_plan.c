@@ -11,25 +11,35 @@ struct sal_explain_plan {
 
 /* ---- preparing ---- */
 
-/* An explainer for the optimised model. A layer that is asked for by name must still be there, with
- * all paths through it, so then the graph is taken as it is in the file. */
+sal_status api_explained(sal_graph **own, const sal_graph **use, const sal_model *model,
+                         const sal_explain_opts *o, sal_error *err)
+{
+    sal_status st = SAL_OK;
+
+    *own = NULL;
+    *use = model->graph;
+    if (o->layer != NULL)
+        return SAL_OK;
+    if (o->output != NULL && sal_graph_find(model->graph, o->output) == SAL_NONE)
+        return sal_fail(err, SAL_EINVAL, "the model has no output or value named %s", o->output);
+    SAL_TRY(api_optimised(own, model->graph, err));
+    if (o->output == NULL || sal_graph_find(*own, o->output) != SAL_NONE)
+        *use = *own;
+done:
+    return st;
+}
+
 static sal_status plan_explainer(sal_explainer **out, const sal_model *model,
                                  const sal_explain_opts *o, const sal_tensor *like, sal_error *err)
 {
-    sal_graph *g = NULL;
+    const sal_graph *use;
+    sal_graph *own = NULL;
     sal_status st = SAL_OK;
 
-    if (o->layer != NULL)
-        return sal_explainer_new(out, model->graph, o, like, err);
-    if (o->output != NULL && sal_graph_find(model->graph, o->output) == SAL_NONE)
-        return sal_fail(err, SAL_EINVAL, "the model has no output or value named %s", o->output);
-    SAL_TRY(api_optimised(&g, model->graph, err));
-    if (o->output != NULL && sal_graph_find(g, o->output) == SAL_NONE)
-        SAL_TRY(sal_explainer_new(out, model->graph, o, like, err));
-    else
-        SAL_TRY(sal_explainer_new(out, g, o, like, err));
+    SAL_TRY(api_explained(&own, &use, model, o, err));
+    SAL_TRY(sal_explainer_new(out, use, o, like, err));
 done:
-    sal_graph_free(g);
+    sal_graph_free(own);
     return st;
 }
 

@@ -79,6 +79,16 @@ run 2 explain net.onnx x.npy -o heat.gif
 run 2 explain net.onnx x.npy --threads none
 run 2 explain net.onnx x.npy --memory 5
 run 2 explain net.onnx x.npy --swap
+run 0 explain net.onnx x.npy --method gradient --check --json
+says out '"checks"'
+says out '"model-randomisation"'
+json out
+run 0 explain net.onnx x.npy --method gradient --check
+says out 'checks passed'
+run 0 list checks
+says out deletion
+run 0 list checks --json
+json out
 run 2 list methodz
 says err 'did you mean methods'
 run 2 run net.onnx

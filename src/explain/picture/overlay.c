@@ -48,11 +48,13 @@ static sal_status overlay_frame(sal_image *out, const sal_image *picture,
     int margin = small->size, thickness = margin;
     int title = opts->title != NULL ? sal_font_line(big) + margin / 2 : 0;
     int caption = sal_font_line(small) + margin / 4;
+    int verdict = opts->verdict != NULL ? sal_font_line(small) : 0;
     sal_image canvas = SAL_IMAGE_INIT;
-    sal_status st = sal_image_new(&canvas, picture->width + 2 * margin,
-                                  margin + title + picture->height + margin +
-                                      sal_bar_height(small, thickness) + caption + margin / 2,
-                                  err);
+    sal_status st =
+        sal_image_new(&canvas, picture->width + 2 * margin,
+                      margin + title + picture->height + margin + sal_bar_height(small, thickness) +
+                          caption + verdict + margin / 2,
+                      err);
     if (st != SAL_OK)
         return st;
     sal_canvas_fill(&canvas, 0, 0, canvas.width, canvas.height, white);
@@ -74,6 +76,9 @@ static sal_status overlay_frame(sal_image *out, const sal_image *picture,
     overlay_caption(text, sizeof text, opts, scale);
     sal_text_centre(&canvas, small, margin + picture->width / 2, y, margin, margin + picture->width,
                     grey, text);
+    if (opts->verdict != NULL)
+        sal_text_centre(&canvas, small, margin + picture->width / 2, y + sal_font_line(small),
+                        margin, margin + picture->width, grey, opts->verdict);
     *out = canvas;
     return SAL_OK;
 }
