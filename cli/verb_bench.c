@@ -166,18 +166,21 @@ static int bench_tell(const bench_job *j)
     (void)getrusage(RUSAGE_SELF, &use);
     if (!cli_has(j->a, OPT_json))
         printf("%s, %s: median %.2f ms, minimum %.2f ms of %zu runs; %zu steps, %zu on reference "
-               "code; peak memory %.0f MB\n",
+               "code; peak memory %.0f MB (activations %.0f, prepared weights %.0f)\n",
                sal_model_path(j->model), j->method == NULL ? "forward" : j->method, median,
                j->ms[0], j->n, j->stats.steps, j->stats.reference_steps,
-               (double)use.ru_maxrss / 1024.0);
-    printf(
-        "{\"median_ms\": %.4f, \"min_ms\": %.4f, \"peak_rss_mb\": %.1f, \"reference_nodes\": %zu, "
-        "\"steps\": %zu, \"runs\": %zu, \"batch\": %lld, \"threads\": %d, \"dtype\": \"%s\", "
-        "\"what\": \"%s\"}\n",
-        median, j->ms[0], (double)use.ru_maxrss / 1024.0, j->stats.reference_steps, j->stats.steps,
-        j->n, (long long)(first->rank > 0 ? first->dims[0] : 1),
-        j->threads > 0 ? j->threads : sal_threads(), j->precision == SAL_BF16 ? "bf16" : "f32",
-        j->method == NULL ? "forward" : j->method);
+               (double)use.ru_maxrss / 1024.0, (double)j->stats.arena_bytes / 1048576.0,
+               (double)j->stats.weight_bytes / 1048576.0);
+    printf("{\"median_ms\": %.4f, \"min_ms\": %.4f, \"peak_rss_mb\": %.1f, \"arena_mb\": %.1f, "
+           "\"weights_mb\": %.1f, \"scratch_mb\": %.1f, \"reference_nodes\": %zu, "
+           "\"steps\": %zu, \"runs\": %zu, \"batch\": %lld, \"threads\": %d, \"dtype\": \"%s\", "
+           "\"what\": \"%s\"}\n",
+           median, j->ms[0], (double)use.ru_maxrss / 1024.0,
+           (double)j->stats.arena_bytes / 1048576.0, (double)j->stats.weight_bytes / 1048576.0,
+           (double)j->stats.scratch_bytes / 1048576.0, j->stats.reference_steps, j->stats.steps,
+           j->n, (long long)(first->rank > 0 ? first->dims[0] : 1),
+           j->threads > 0 ? j->threads : sal_threads(), j->precision == SAL_BF16 ? "bf16" : "f32",
+           j->method == NULL ? "forward" : j->method);
     return CLI_OK;
 }
 

@@ -221,27 +221,42 @@ static sal_status lower_group(sal_plan *p, const sal_group *gr, sal_error *err)
 }
 
 /* Give up a constant that no later node reads and no step so far: its kernels hold it in layouts of
- * their own. */
-static void lower_release(sal_plan *p, sal_vid v)
+ * their own. left[]: readers of a value that are still to come. */
+static void lower_release(sal_plan *p, sal_vid v, const int32_t *left)
 {
     const sal_tensor *t = sal_val(p->g, v)->constant;
-    if (t->data == NULL)
+    if (t->data == NULL || left[v] > 0)
         return;
     for (size_t i = 0; i < p->n_values; i++)
         if (p->values[i].fixed == t->data &&
-            (p->values[i].used || (p->values[i].vid != v && p->values[i].vid != SAL_NONE)))
+            (p->values[i].used || (p->values[i].vid != SAL_NONE && left[p->values[i].vid] > 0)))
             return; /* read as it is, or seen under another shape */
     for (size_t i = 0; i < p->g->n_constants; i++)
         if (p->g->constants[i] == t)
             sal_tensor_free(p->g->constants[i]);
 }
 
+/* The constant that v is or is a view of; SAL_NONE. */
+static sal_vid lower_constant_behind(const sal_plan *p, sal_vid v)
+{
+    if (sal_val(p->g, v)->constant != NULL)
+        return v;
+    sal_pid i = p->of[v];
+    while (i >= 0 && p->values[i].alias >= 0)
+        i = p->values[i].alias;
+    sal_vid root = i < 0 ? SAL_NONE : p->values[i].vid;
+    return root != SAL_NONE && sal_val(p->g, root)->constant != NULL ? root : SAL_NONE;
+}
+
 static void lower_node_done(sal_plan *p, const sal_node *n, int32_t *left)
 {
-    for (int k = 0; k < n->n_in; k++)
-        if (n->in[k] != SAL_NONE && --left[n->in[k]] == 0 &&
-            sal_val(p->g, n->in[k])->constant != NULL)
-            lower_release(p, n->in[k]);
+    for (int k = 0; k < n->n_in; k++) {
+        if (n->in[k] == SAL_NONE || --left[n->in[k]] > 0)
+            continue;
+        sal_vid v = lower_constant_behind(p, n->in[k]);
+        if (v != SAL_NONE)
+            lower_release(p, v, left);
+    }
 }
 
 static void lower_group_done(sal_plan *p, const sal_node *n, const sal_group *gr, int32_t *left)
@@ -314,7 +329,8 @@ static sal_status lower_prepare_graph(sal_plan *p, sal_error *err)
     sal_status st = SAL_OK;
     SAL_TRY(sal_pass_expand(p->g, lower_must_expand, &p->reference, err));
     if (!p->reference) {
-        static const sal_fold how = SAL_FOLD(sal_node_eval);
+        sal_fold how = SAL_FOLD(sal_node_eval);
+        how.keep_transposed = true;
         SAL_TRY(sal_pass_fold(p->g, &how, err));
         SAL_TRY(sal_pass_identity(p->g, err));
         SAL_TRY(sal_pass_cse(p->g, err));

@@ -84,6 +84,8 @@ sal_status sal_plan_view(sal_plan *p, sal_vid v, sal_pid of, const int64_t *stri
     sal_pvalue x = plan_blank(p, v, SAL_STRIDED, p->values[of].dtype);
     x.alias = of;
     x.shift = (size_t)shift * sal_dtype_size(x.dtype);
+    if (p->values[of].fixed != NULL)
+        x.fixed = (const uint8_t *)p->values[of].fixed + x.shift;
     memcpy(x.strides, strides, sizeof x.strides);
     return plan_value(p, x, out, err);
 }

@@ -9,6 +9,7 @@ typedef struct product {
     int64_t a_strides[SAL_MAX_RANK], b_strides[SAL_MAX_RANK];
     sal_vid bias;        /* SAL_NONE, or a constant vector over N */
     bool a_view, b_view; /* the operand is read as a view */
+    sal_pid weights;     /* form of b with fixed contents, which b_strides describe; -1 */
 } product;
 
 static void product_row_major(const int64_t *dims, int rank, int64_t *strides)
@@ -70,6 +71,56 @@ static bool product_view(const sal_plan *p, sal_vid v, int rank, int64_t *stride
     return true;
 }
 
+/* The right operand as fixed contents: a constant, or a constant seen transposed. */
+static void product_find_weights(const sal_plan *p, const sal_node *n, product *q)
+{
+    const sal_value *b = sal_val(p->g, n->in[1]);
+    q->weights = -1;
+    for (sal_pid i = p->of[n->in[1]]; i >= 0 && q->weights < 0; i = p->next_form[i]) {
+        const sal_pvalue *x = &p->values[i];
+        if (x->fixed == NULL || x->dtype != SAL_F32)
+            continue;
+        if (x->layout == SAL_PLAIN && b->constant != NULL)
+            q->weights = i;
+        if (x->layout == SAL_STRIDED && q->rank == 2 && b->rank == 2 &&
+            strcmp(n->op->name, "MatMul") == 0) {
+            q->weights = i;
+            memcpy(q->b_strides, x->strides, sizeof q->b_strides);
+        }
+    }
+}
+
+/* Matrix products that read v as their right operand, also through a transposition. */
+static int product_readers(const sal_plan *p, sal_vid v)
+{
+    int count = 0;
+    for (int32_t c = p->consumers.start[v]; c < p->consumers.start[v + 1]; c++) {
+        const sal_node *n = p->g->nodes[p->consumers.node[c]];
+        if (strcmp(n->op->name, "Transpose") == 0)
+            count += product_readers(p, n->out[0]);
+        else if (n->n_in >= 2 && n->in[1] == v)
+            count += strcmp(n->op->name, "MatMul") == 0 || strcmp(n->op->name, "Gemm") == 0;
+    }
+    return count;
+}
+
+/* Weights that several products read (the forward pass and the gradient) are kept once, as the file
+ * has them, where they outweigh the activations: a product from there takes a tenth longer, while
+ * packing them for each direction would make them most of the memory. */
+static bool product_shares(const sal_plan *p, const product *q)
+{
+    enum { LEAST = 1 << 18 };
+    if (q->weights < 0 || q->rank != 2 || sal_plan_act(p) != SAL_F32)
+        return false;
+    sal_pid root = q->weights;
+    while (p->values[root].alias >= 0)
+        root = p->values[root].alias;
+    const sal_vid v = p->values[root].vid;
+    int64_t k = q->b[0], n = q->b[1];
+    return v != SAL_NONE && k * n * (int64_t)sizeof(float) >= LEAST && k * n >= q->a[0] * (k + n) &&
+           product_readers(p, v) > 1;
+}
+
 /* Products of two batches read transposed and cut operands where they lie. */
 static void product_use_views(const sal_plan *p, const sal_node *n, product *q)
 {
@@ -128,17 +179,18 @@ static void product_pd_free(product_pd *d)
     memset(d, 0, sizeof *d);
 }
 
+/* packed: the weights in a layout of oneDNN's choice, else as they lie. */
 static sal_status product_create(const sal_plan *p, const product *q, const sal_group *gr,
-                                 bool constant, product_pd *d, sal_error *err)
+                                 bool packed, product_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     int64_t bias[SAL_MAX_RANK];
     for (int i = 0; i < q->rank; i++)
         bias[i] = i == q->rank - 1 ? q->y[i] : 1;
     SAL_TRY(sal_dnnl_strided(sal_plan_act(p), q->rank, q->a, q->a_strides, &d->a, err));
-    SAL_TRY(sal_dnnl_strided(constant ? SAL_F32 : sal_plan_act(p), q->rank, q->b, q->b_strides,
+    SAL_TRY(sal_dnnl_strided(packed ? SAL_F32 : sal_plan_act(p), q->rank, q->b, q->b_strides,
                              &d->b_plain, err));
-    if (constant)
+    if (packed)
         SAL_TRY(sal_dnnl_any(sal_plan_act(p), q->rank, q->b, &d->b, err));
     else
         SAL_TRY(sal_dnnl_strided(sal_plan_act(p), q->rank, q->b, q->b_strides, &d->b, err));
@@ -158,7 +210,7 @@ done:
 }
 
 static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *gr,
-                               const product *q, bool constant, product_pd *d, sal_error *err)
+                               const product *q, bool packed, product_pd *d, sal_error *err)
 {
     sal_status st = SAL_OK;
     sal_prim_arg args[SAL_MAX_PRIM_ARGS];
@@ -167,8 +219,11 @@ static sal_status product_emit(sal_plan *p, const sal_node *n, const sal_group *
     const_dnnl_memory_desc_t wd = dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 0);
     SAL_TRY(
         sal_plan_get(p, n->in[0], q->a_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &a, err));
-    if (constant)
-        SAL_TRY(sal_dnnl_weights(p, n->in[1], d->b_plain, wd, sal_plan_act(p), &b, err));
+    if (packed)
+        SAL_TRY(sal_dnnl_prepare(p, d->b_plain, p->values[q->weights].fixed, wd, sal_plan_act(p),
+                                 &b, err));
+    else if (q->weights >= 0 && sal_plan_act(p) == SAL_F32)
+        b = q->weights;
     else
         SAL_TRY(sal_plan_get(p, n->in[1], q->b_view ? SAL_STRIDED : SAL_PLAIN, sal_plan_act(p), &b,
                              err));
@@ -210,12 +265,46 @@ static sal_group product_take_bias(const sal_plan *p, const sal_node *n, const s
     return rest;
 }
 
+/* With the epilogue in the primitive, else with a pass behind it. */
+static sal_status product_lower(sal_plan *p, const sal_node *n, const sal_group *gr,
+                                const product *of, bool packed, bool *done, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    product q = *of;
+    product_pd d = {.pd = NULL};
+    sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){.anchor = n};
+    sal_vid result = gr != NULL ? sal_group_result(n, gr) : n->out[0];
+    SAL_TRY(product_create(p, &q, &rest, packed, &d, err));
+    if (d.pd != NULL) {
+        /* The bias' Add may have been the whole epilogue: the result is still the group's. */
+        sal_group whole = rest;
+        if (rest.n_epilogue == 0 && result != n->out[0]) {
+            whole.n_epilogue = gr->n_epilogue;
+            memcpy(whole.epilogue, gr->epilogue, sizeof whole.epilogue);
+        }
+        SAL_TRY(product_emit(p, n, &whole, &q, packed, &d, err));
+        *done = true;
+        goto done;
+    }
+    product_pd_free(&d);
+    q.bias = of->bias; /* the bias of an Add behind it is added by the pass that follows */
+    SAL_TRY(product_create(p, &q, NULL, packed, &d, err));
+    if (d.pd == NULL)
+        goto done;
+    SAL_TRY(product_emit(p, n, NULL, &q, packed, &d, err));
+    if (gr != NULL && gr->n_epilogue > 0)
+        SAL_TRY(sal_lower_epilogue(p, gr, err));
+    *done = true;
+done:
+    product_pd_free(&d);
+    return st;
+}
+
 sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
                             sal_error *err)
 {
     sal_status st = SAL_OK;
     product q;
-    product_pd d = {.pd = NULL};
     const sal_value *y = sal_val(p->g, n->out[0]);
     *done = false;
     memset(&q, 0, sizeof q);
@@ -226,32 +315,11 @@ sal_status sal_lower_matmul(sal_plan *p, const sal_node *n, const sal_group *gr,
     for (int i = 0; i < q.rank; i++)
         if (q.a[i] == 0 || q.b[i] == 0)
             return SAL_OK;
-    bool constant = sal_val(p->g, n->in[1])->constant != NULL;
-    const sal_vid own_bias = q.bias;
-    sal_group rest = gr != NULL ? product_take_bias(p, n, gr, &q) : (sal_group){.anchor = n};
-    sal_vid result = gr != NULL ? sal_group_result(n, gr) : n->out[0];
-    SAL_TRY(product_create(p, &q, &rest, constant, &d, err));
-    if (d.pd != NULL) {
-        /* The bias' Add may have been the whole epilogue: the result is still the group's. */
-        sal_group whole = rest;
-        if (rest.n_epilogue == 0 && result != n->out[0]) {
-            whole.n_epilogue = gr->n_epilogue;
-            memcpy(whole.epilogue, gr->epilogue, sizeof whole.epilogue);
-        }
-        SAL_TRY(product_emit(p, n, &whole, &q, constant, &d, err));
-        *done = true;
-        goto done;
-    }
-    product_pd_free(&d);
-    q.bias = own_bias; /* the bias of an Add behind it is added by the pass that follows */
-    SAL_TRY(product_create(p, &q, NULL, constant, &d, err));
-    if (d.pd == NULL)
-        goto done;
-    SAL_TRY(product_emit(p, n, NULL, &q, constant, &d, err));
-    if (gr != NULL && gr->n_epilogue > 0)
-        SAL_TRY(sal_lower_epilogue(p, gr, err));
-    *done = true;
+    product_find_weights(p, n, &q);
+    if (product_shares(p, &q))
+        SAL_TRY(product_lower(p, n, gr, &q, false, done, err));
+    if (!*done)
+        SAL_TRY(product_lower(p, n, gr, &q, q.weights >= 0, done, err));
 done:
-    product_pd_free(&d);
     return st;
 }

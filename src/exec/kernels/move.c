@@ -17,7 +17,7 @@ sal_status sal_lower_transpose(sal_plan *p, const sal_node *n, const sal_group *
     int64_t strides[SAL_MAX_RANK] = {0}, moved[SAL_MAX_RANK] = {0};
     (void)gr;
     *done = false;
-    if (x->rank < 2 || sal_value_count(x) <= 0 || x->constant != NULL ||
+    if (x->rank < 2 || sal_value_count(x) <= 0 || (x->constant != NULL && x->rank != 2) ||
         sal_dnnl_type(sal_plan_dtype(p, n->in[0])) == dnnl_data_type_undef)
         return SAL_OK;
     SAL_TRY(sal_plan_get_any_plain(p, n->in[0], &from, strides, err));

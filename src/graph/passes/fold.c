@@ -3,7 +3,7 @@
  * is not. */
 #include "graph/passes/fold.h"
 
-enum { FOLD_OUTPUTS_MAX = 64 };
+enum { FOLD_OUTPUTS_MAX = 64, FOLD_TRANSPOSED_MIN = 1 << 18 };
 
 /* Work of slow reference evaluation that is still worth while: a product of two large weights would
  * take minutes. Estimated as (elements in) x (elements out), which is exact for one row of a matrix
@@ -77,6 +77,25 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
            in * out <= fold_work_max;
 }
 
+/* A large transposed matrix that only matrix products read, as their right operand. */
+static bool fold_is_transposed_weight(const sal_graph *g, const sal_node *n)
+{
+    if (!sal_node_is(n, "Transpose") || n->n_in != 1 || n->n_out != 1)
+        return false;
+    const sal_tensor *t = sal_value_constant(g, n->in[0]);
+    if (t == NULL || t->rank != 2 || t->dtype != SAL_F32 ||
+        sal_tensor_bytes(t) < FOLD_TRANSPOSED_MIN)
+        return false;
+    for (size_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] == n->out[0])
+            return false;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k] == n->out[0] && (k != 1 || !sal_node_is(g->nodes[i], "MatMul")))
+                return false;
+    return true;
+}
+
 sal_status sal_fold_node(sal_graph *g, const sal_node *n, const sal_fold *how, size_t *grown,
                          bool *folded, sal_error *err)
 {
@@ -96,7 +115,8 @@ sal_status sal_fold_node(sal_graph *g, const sal_node *n, const sal_fold *how, s
     }
     *folded = all;
     if (all || how->eval == NULL || !fold_allowed(g, n, how, &grow) ||
-        grow > how->grow_total - *grown)
+        grow > how->grow_total - *grown ||
+        (how->keep_transposed && fold_is_transposed_weight(g, n)))
         return SAL_OK;
     for (int k = 0; k < n->n_out; k++) {
         results[k] = (sal_tensor)SAL_TENSOR_INIT;
