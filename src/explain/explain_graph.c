@@ -96,10 +96,6 @@ static sal_status graph_method(sal_explain_graph *x, const sal_explain_opts *opt
     bool whole = purpose == SAL_FOR_EXPORT && d->build_export != NULL;
     sal_status st = SAL_OK;
 
-    if (d->info.wants_layer) {
-        SAL_TRY(sal_layer_find(&x->layer, x->graph, &x->target, opts->layer, err));
-        SAL_TRY(sal_layer_describe(x->graph, &x->layer, &x->layer_text, err));
-    }
     SAL_TRY(whole ? d->build_export(&m) : d->build(&m));
     SAL_TRY(b.st);
     x->saliency = m.saliency;
@@ -125,6 +121,11 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));
     SAL_TRY(graph_check_input(out->graph, &out->target, err));
+    if (out->method->info.wants_layer &&
+        (purpose != SAL_FOR_FORWARD || out->method->build == NULL)) {
+        SAL_TRY(sal_layer_find(&out->layer, out->graph, &out->target, opts->layer, err));
+        SAL_TRY(sal_layer_describe(out->graph, &out->layer, &out->layer_text, err));
+    }
     if (purpose != SAL_FOR_FORWARD) {
         if (out->method->build == NULL) {
             st = sal_fail(err, SAL_EUNSUPPORTED,

@@ -79,6 +79,7 @@ void sal_explainer_free(sal_explainer *e)
         sal_session_free(e->plans[i].session);
     sal_explain_graph_free(&e->x);
     sal_explain_graph_free(&e->forward);
+    sal_head_free(e->head);
     sal_graph_free(e->model);
     sal_free(e);
 }

@@ -1,8 +1,9 @@
-/* The inside of sal_explainer; only explainer.c and batch.c look here. */
+/* The inside of sal_explainer; for the files that run it. */
 #ifndef SAL_EXPLAIN_EXPLAINER_PRIVATE_H
 #define SAL_EXPLAIN_EXPLAINER_PRIVATE_H
 
 #include "explain/explainer.h"
+#include "explain/head.h"
 
 #define EXPLAINER_PLANS 4
 
@@ -20,6 +21,7 @@ struct sal_explainer {
     sal_explain_opts opts;     /* strings are not kept */
     explainer_plan plans[EXPLAINER_PLANS];
     uint64_t clock;
+    sal_head *head; /* made when first wanted */
 };
 
 /* The session of a graph for n samples and q rows of the query. */

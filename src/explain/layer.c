@@ -320,6 +320,21 @@ sal_vid sal_layer_grid(sal_builder *b, const sal_layer *layer, sal_vid v)
     return sal_b_reshape(b, v, 4, dims, v);
 }
 
+size_t sal_layer_at(const sal_layer *layer, int64_t c, int64_t p)
+{
+    int64_t tokens = layer->extra + layer->height * layer->width;
+
+    switch (layer->layout) {
+    case SAL_LAYER_NHWC:
+    case SAL_LAYER_TOKENS:
+        return (size_t)((layer->extra + p) * layer->channels + c);
+    case SAL_LAYER_NCHW:
+    case SAL_LAYER_CHANNELS_FIRST:
+        break;
+    }
+    return (size_t)(c * tokens + layer->extra + p);
+}
+
 sal_status sal_layer_describe(const sal_graph *g, const sal_layer *layer, sal_bytes *out,
                               sal_error *err)
 {

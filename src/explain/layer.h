@@ -24,6 +24,8 @@ sal_status sal_layer_find(sal_layer *out, const sal_graph *g, const sal_target *
                           sal_error *err);
 /* The layer's value (or its gradient) as [N, C, h, w]. */
 sal_vid sal_layer_grid(sal_builder *b, const sal_layer *layer, sal_vid v);
+/* Where channel c at grid position p stands among the values of one sample. */
+size_t sal_layer_at(const sal_layer *layer, int64_t c, int64_t p);
 /* "name float32[N,1280,7,7]" and what was made of it. */
 sal_status sal_layer_describe(const sal_graph *g, const sal_layer *layer, sal_bytes *out,
                               sal_error *err);

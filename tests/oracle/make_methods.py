@@ -180,14 +180,23 @@ def add_lrp(folder, net, x, epsilon):
 
 def add_cams(folder, net, x, layer, value, suffix=""):
     """Every CAM at one layer; `value` is the layer's output in the ONNX file."""
-    for method in gradcam.METHODS:
-        raw, full, library = gradcam.maps(method, net, layer, x, folder.target)
-        params = {"layer": value} if suffix else {}
-        results = (("cam-layer", raw), ("cam", full), ("cam-library", library))
-        for kind, array in results[: 2 if suffix else 3]:
-            name = "%s%s-%s" % (method.replace("++", "pp"), suffix, kind)
+    runs = [(method, {}, False) for method in gradcam.METHODS if method != "score-cam"]
+    runs += [("score-cam", {"align": 1}, False), ("score-cam", {}, True)]
+    for method, params, half_pixel in runs:
+        raw, full, library = gradcam.maps(method, net, layer, x, folder.target, half_pixel)
+        results = [("cam-layer", raw), ("cam", full)]
+        if not suffix and library is not None:
+            results.append(("cam-library", library))
+        name = method.replace("++", "pp") + ("-aligned" if params else "") + suffix
+        for kind, array in results:
             folder.add(
-                method, name, array, params, kind=kind, library="pytorch-grad-cam", layer=value
+                method,
+                "%s-%s" % (name, kind),
+                array,
+                dict(params, **({"layer": value} if suffix else {})),
+                kind=kind,
+                library="pytorch-grad-cam",
+                layer=value,
             )
 
 

@@ -82,4 +82,10 @@ sal_status sal_graph_bind_symbols(sal_graph **out, const sal_graph *g, int n,
 sal_status sal_graph_extract(sal_graph **out, const sal_graph *g, int n, const sal_vid *outputs,
                              sal_error *err);
 
+/* Copy of g that computes the outputs from the given values, which become its inputs in that order;
+ * an input must be no constant. What the outputs need besides and no input replaces stays an input
+ * only in name: list everything. Value ids stay. */
+sal_status sal_graph_cut(sal_graph **out, const sal_graph *g, int n_in, const sal_vid *inputs,
+                         int n_out, const sal_vid *outputs, sal_error *err);
+
 #endif
