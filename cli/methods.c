@@ -21,6 +21,11 @@ static bool methods_add(cli_method_opts *m, const cli_args *a, const char *name,
             return true;
         }
     }
+    if (sal_method_find(text) != NULL) {
+        const char *own = sal_method_find(text)->name;
+
+        return methods_add(m, a, own, strlen(own));
+    }
     like = cli_similar(text, names, n < CLI_MAX_METHODS ? n : CLI_MAX_METHODS);
     if (like != NULL)
         (void)cli_usage(a, "unknown method %s; did you mean %s?", text, like);
