@@ -120,6 +120,7 @@ const sal_op_desc sal_op_cum_prod = {
     .max_in = 2,
     .min_out = 1,
     .max_out = 1,
+    .flags = SAL_OP_EVAL,
     .since = 26,
     .infer = cum_prod_infer,
     .eval = cum_prod_eval,
