@@ -22,7 +22,7 @@ typedef struct sal_model sal_model;
  * is missing), SAL_ESHAPE, SAL_ENOMEM. */
 SAL_API SAL_MUST_USE sal_status sal_model_open(sal_model **out, const char *path, sal_error *err);
 /* The same from memory; `name` (NULL: "model") begins the messages. Tensors in other files are
- * refused. `bytes` is not needed afterwards. */
+ * refused, and no file beside it is looked for. `bytes` is not needed afterwards. */
 SAL_API SAL_MUST_USE sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n,
                                                       const char *name, sal_error *err);
 /* Accepts NULL. */

@@ -10,6 +10,7 @@
 struct sal_model {
     sal_graph *graph; /* as in the file, shapes inferred */
     char *path;
+    bool in_memory; /* path is a name for messages, no file */
 };
 
 /* What a field of a model's input or output is, for callers. */

@@ -97,7 +97,11 @@ sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n, c
 
     *out = NULL;
     st = sal_onnx_read_memory(&g, bytes, n, name, NULL, err);
-    return st == SAL_OK ? model_new(out, g, name == NULL ? "model" : name, err) : st;
+    if (st == SAL_OK)
+        st = model_new(out, g, name == NULL ? "model" : name, err);
+    if (st == SAL_OK)
+        (*out)->in_memory = true;
+    return st;
 }
 
 void sal_model_free(sal_model *m)

@@ -44,7 +44,7 @@ static sal_status io_sidecar(const sal_model *m, bool labels, sal_sidecar *out, 
     char path[IO_PATH];
     sal_status st = SAL_OK;
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; !m->in_memory && i < 3; i++) {
         bool found;
 
         if (i == 0)

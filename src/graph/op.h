@@ -18,7 +18,6 @@ enum sal_op_flags {
     SAL_OP_DATA_SHAPE = 1u << 4, /* output shape depends on input values (NonZero ...) */
     SAL_OP_COMPOSITE = 1u << 5,  /* has no eval; expand defines it */
     SAL_OP_PIECEWISE = 1u << 6,  /* activation through which LRP passes relevance unchanged */
-    SAL_OP_EVAL = 1u << 7,       /* runs by eval; expand is for its derivative only */
 };
 
 /* Shape and type inference of one node. Sets dtype, rank, dims (and `known` where shape arithmetic

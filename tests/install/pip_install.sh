@@ -1,0 +1,49 @@
+#!/bin/sh
+# pip_install.sh PYTHON SOURCE: `pip install .` into a clean environment, then the first explanation there.
+set -eu
+python=$1 source=$2
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+unset PYTHONPATH SALIENCE_LIBRARY SALIENCE_DEPS 2>/dev/null || true
+
+"$python" -m venv "$temp/venv" >"$temp/log" 2>&1 || { echo "NOT RUN: $python has no venv"; exit 77; }
+pip="$temp/venv/bin/python -m pip --disable-pip-version-check --quiet"
+if ! $pip download --no-deps -d "$temp/reach" scikit-build-core==1.1.2 >"$temp/log" 2>&1; then
+    echo "NOT RUN: no package index can be reached"
+    exit 77
+fi
+
+began=$(date +%s)
+cd "$source"
+$pip install -C build-dir="$temp/build" . >"$temp/log" 2>&1 || { tail -n 40 "$temp/log"; exit 1; }
+cd "$temp"
+"$temp/venv/bin/python" - "$source" <<'PY'
+import os
+import subprocess
+import sys
+import time
+
+began = time.perf_counter()
+import salience
+seconds = time.perf_counter() - began
+assert "numpy" not in sys.modules, "import salience brings numpy along"
+package = os.path.dirname(salience.__file__)
+assert "site-packages" in package, package
+size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(package) for name in names)
+assert size <= 80e6, f"{size} bytes installed"
+
+golden = os.path.join(sys.argv[1], "tests", "golden", "methods")
+model = salience.load(os.path.join(golden, "model.onnx"), preprocess={"size": [32, 32]})
+e = model.explain(os.path.join(sys.argv[1], "examples", "images", "dog_and_cat.png"))
+e.save("heat.png")
+assert os.path.getsize("heat.png") > 1000 and e.map.shape == (1, 32, 32)
+assert salience._lib.labels_folder.startswith(package) and os.listdir(salience._lib.labels_folder)
+with open(f"/proc/{os.getpid()}/maps", encoding="utf-8") as maps:
+    ours = {line.split()[-1] for line in maps if "libsalience" in line or "libdnnl" in line}
+print("libraries:", *sorted(os.path.relpath(path, package) for path in ours))
+print(f"import {seconds:.3f} s, installed {size / 1e6:.1f} MB")
+PY
+"$temp/venv/bin/salience" list methods >"$temp/log"
+grep -q grad-cam "$temp/log"
+"$temp/venv/bin/python" -m pip check
+echo "pip install . to the first explanation: $(($(date +%s) - began)) s"
