@@ -122,6 +122,21 @@ static bool explain_cast(explain_job *j, sal_tensor *t, size_t index, int *statu
     return true;
 }
 
+/* --features: labels of what goes together. */
+static bool explain_features(explain_job *j, int *status)
+{
+    const char *path = cli_value(j->a, OPT_features);
+    sal_error err = {SAL_OK, 0, ""};
+    sal_status st;
+
+    if (path == NULL)
+        return true;
+    st = sal_npy_read(&j->features, path, &err);
+    if (st != SAL_OK)
+        *status = cli_fail(path, st, &err);
+    return st == SAL_OK;
+}
+
 static int explain_load(explain_job *j)
 {
     sal_tensor t = SAL_TENSOR_INIT;
@@ -135,7 +150,7 @@ static int explain_load(explain_job *j)
     if (!explain_input(j, &index))
         return cli_has(j->a, OPT_input) ? CLI_USAGE : CLI_FAILED;
     if (cli_picture_read(&j->picture, j->a, j->model, j->image_path, &t, &j->notes, &status) &&
-        explain_cast(j, &t, index, &status) &&
+        explain_cast(j, &t, index, &status) && explain_features(j, &status) &&
         cli_inputs_read(&j->in, j->a, j->model, &t, index, &j->notes, &status))
         status = CLI_OK;
     sal_tensor_free(&t);
@@ -153,6 +168,7 @@ static sal_explain_opts explain_opts(explain_job *j, size_t m, sal_param *params
     o.precision = j->precision;
     o.progress = cli_progress_step;
     o.progress_ctx = &j->progress;
+    o.features = j->features.data == NULL ? NULL : &j->features;
     return o;
 }
 
@@ -364,6 +380,7 @@ static void explain_free(explain_job *j)
     job_questions_free(j);
     sal_explain_plan_free(j->plan);
     sal_tensor_free(&j->logits);
+    sal_tensor_free(&j->features);
     sal_labels_free(j->labels);
     cli_inputs_free(&j->in);
     cli_picture_free(&j->picture);

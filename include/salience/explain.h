@@ -84,12 +84,15 @@ typedef struct sal_explain_opts {
     sal_dtype precision; /* SAL_F32 or SAL_BF16 */
     sal_progress_fn progress; /* may be NULL */
     void *progress_ctx;
+    const sal_tensor *features; /* for methods that remove features: whole numbers from 0, one for
+                                   each position of a sample or for each element, equal where
+                                   elements go together; NULL: made by the method */
 } sal_explain_opts;
 
 #define SAL_EXPLAIN_OPTS_INIT                                                                      \
     {                                                                                              \
         (uint32_t)sizeof(sal_explain_opts), NULL, NULL, 0, NULL, NULL, NULL, false, 1, 0, 0,       \
-            SAL_F32, NULL, NULL                                                                    \
+            SAL_F32, NULL, NULL, NULL                                                              \
     }
 
 /* ---- the result ---- */

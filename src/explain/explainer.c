@@ -48,6 +48,15 @@ done:
     return st;
 }
 
+static sal_status explainer_copy(const sal_tensor *in, sal_tensor *out, sal_error *err)
+{
+    sal_status st = sal_tensor_new(out, in->dtype, in->rank, in->dims, err);
+
+    if (st == SAL_OK && sal_tensor_bytes(in) > 0)
+        memcpy(out->data, in->data, sal_tensor_bytes(in));
+    return st;
+}
+
 sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
                              const sal_explain_opts *opts, const sal_tensor *like, sal_error *err)
 {
@@ -60,6 +69,9 @@ sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
     if (e == NULL)
         return sal_fail_nomem(err);
     e->opts = *opts;
+    e->opts.features = NULL;
+    if (opts->features != NULL)
+        SAL_TRY(explainer_copy(opts->features, &e->features, err));
     SAL_TRY(sal_explain_params(opts, &d, params, err));
     SAL_TRY(explainer_bind(&e->model, model, like, err));
     SAL_TRY(sal_explain_graph_build(&e->x, e->model, opts,
@@ -80,6 +92,7 @@ void sal_explainer_free(sal_explainer *e)
     sal_explain_graph_free(&e->x);
     sal_explain_graph_free(&e->forward);
     sal_head_free(e->head);
+    sal_tensor_free(&e->features);
     sal_graph_free(e->model);
     sal_free(e);
 }
@@ -219,15 +232,6 @@ double explainer_target(const sal_tensor *query, int64_t query_row, const sal_te
             t += q * sal_tensor_get(logits, row * classes + k);
     }
     return t;
-}
-
-static sal_status explainer_copy(const sal_tensor *in, sal_tensor *out, sal_error *err)
-{
-    sal_status st = sal_tensor_new(out, in->dtype, in->rank, in->dims, err);
-
-    if (st == SAL_OK && sal_tensor_bytes(in) > 0)
-        memcpy(out->data, in->data, sal_tensor_bytes(in));
-    return st;
 }
 
 /* Samples in the inputs, after checking that they are what the model wants. */

@@ -20,6 +20,7 @@ well. SmoothGrad takes the noise from the file named by "noise", one sample afte
 
 import argparse
 import json
+import math
 import os
 import sys
 import warnings
@@ -29,6 +30,7 @@ import captum.attr
 import numpy
 import onnx
 import torch
+from captum._utils.models.linear_model import model as linear_model
 from captum.attr._utils.lrp_rules import EpsilonRule
 from PIL import Image
 
@@ -157,6 +159,154 @@ def add_occlusion(folder, net, x, window, stride):
     )
 
 
+class Rng:
+    """The library's generator (src/base/rng.c), so that both sides draw the same."""
+
+    MASK, STEP = (1 << 64) - 1, 0x9E3779B97F4A7C15
+
+    def __init__(self, seed, stream):
+        self.counter = 0
+        self.key = self.mix(
+            self.mix((seed + self.STEP) & self.MASK)
+            ^ ((stream * 0xD1342543DE82EF95 + 1) & self.MASK)
+        )
+
+    @classmethod
+    def mix(cls, x):
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & cls.MASK
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & cls.MASK
+        return x ^ (x >> 31)
+
+    def uniform(self):
+        draw = self.mix((self.key + self.STEP * self.counter) & self.MASK)
+        self.counter += 1
+        return (self.mix(self.key ^ draw) >> 11) * 2.0**-53
+
+
+def permutation(i, n):
+    rng, order = Rng(1, i), list(range(n))
+    for k in range(n - 1, 0, -1):
+        other = int(rng.uniform() * (k + 1))
+        order[k], order[other] = order[other], order[k]
+    return order
+
+
+def bernoulli(i, n):
+    rng = Rng(1, i)
+    return [int(rng.uniform() < 0.5) for _ in range(n)]
+
+
+def kernel_subset(i, n):
+    rng, order = Rng(1, i // 2), list(range(n))
+    share = [1.0 / (k * (n - k)) for k in range(1, n)]
+    at, size = rng.uniform() * sum(share), 1
+    while size + 1 < n and at >= share[size - 1]:
+        at -= share[size - 1]
+        size += 1
+    keep = [i % 2] * n
+    for k in range(size):
+        other = k + int(rng.uniform() * (n - k))
+        order[k], order[other] = order[other], order[k]
+        keep[order[k]] ^= 1
+    return keep
+
+
+def grid_mask(x, cells):
+    rows, columns = ([i * cells // extent for i in range(extent)] for extent in x.shape[2:])
+    mask = torch.tensor([[r * cells + c for c in columns] for r in rows])
+    return mask[None, None].expand(1, x.shape[1], -1, -1).contiguous()
+
+
+def exact_shapley(net, x, target, mask, n):
+    """Over all 2^n subsets, by the definition."""
+    values = {}
+    for bits in range(1 << n):
+        keep = torch.tensor([bits >> f & 1 for f in range(n)])
+        values[bits] = float(net(x * keep[mask])[0, target])
+    phi = numpy.zeros(n)
+    for f in range(n):
+        for bits in range(1 << n):
+            if bits >> f & 1 == 0:
+                size = bin(bits).count("1")
+                weight = 1.0 / (math.comb(n - 1, size) * n)
+                phi[f] += weight * (values[bits | 1 << f] - values[bits])
+    return phi[mask.numpy()]
+
+
+def add_features(folder, net, x):
+    """The methods that remove features, every random choice fed to both sides."""
+    target = folder.target
+
+    def perturbations(draw):
+        def generate(original, **options):
+            n, i = options["num_interp_features"], 0
+            while True:
+                yield torch.tensor([draw(i, n)])
+                i += 1
+
+        return generate
+
+    folder.add(
+        "feature-ablation",
+        "feature-ablation",
+        captum.attr.FeatureAblation(net).attribute(x, target=target, feature_mask=grid_mask(x, 5)),
+        {"grid": 5},
+    )
+    sampling = captum.attr.ShapleyValueSampling(net)
+    sampling.permutation_generator = lambda n, samples: (permutation(i, n) for i in range(samples))
+    folder.add(
+        "shapley-value-sampling",
+        "shapley-value-sampling",
+        sampling.attribute(x, target=target, feature_mask=grid_mask(x, 3), n_samples=6),
+        {"grid": 3, "samples": 6},
+    )
+    folder.add(
+        "kernel-shap",
+        "kernel-shap-all-2",
+        captum.attr.ShapleyValues(net).attribute(x, target=target, feature_mask=grid_mask(x, 2)),
+        {"grid": 2},
+    )
+    folder.add(
+        "kernel-shap",
+        "kernel-shap-all-3",
+        exact_shapley(net, x, target, grid_mask(x, 3), 9),
+        {"grid": 3},
+        library="the definition",
+    )
+    kernel = captum.attr.KernelShap(net)
+    ends = {0: 1, 1: 0}
+    kernel.perturb_func = perturbations(
+        lambda i, n: [ends[i]] * n if i in ends else kernel_subset(i - 2, n)
+    )
+    folder.add(
+        "kernel-shap",
+        "kernel-shap-drawn",
+        kernel.attribute(x, target=target, feature_mask=grid_mask(x, 4), n_samples=102),
+        {"grid": 4, "samples": 100},
+    )
+
+    def similarity(_original, _perturbed, keep, **_options):
+        d = 1.0 - math.sqrt(float(keep.sum()) / keep.numel())
+        return math.exp(-d * d / (2 * 0.25**2))
+
+    for name, fit, params in (
+        ("ridge", linear_model.SkLearnRidge(alpha=0.5), {"ridge": 0.5}),
+        ("lasso", linear_model.SkLearnLasso(alpha=0.0005), {"ridge": 0, "lasso": 0.0005}),
+    ):
+        lime = captum.attr.Lime(
+            net,
+            interpretable_model=fit,
+            similarity_func=similarity,
+            perturb_func=perturbations(bernoulli),
+        )
+        folder.add(
+            "lime",
+            "lime-" + name,
+            lime.attribute(x, target=target, feature_mask=grid_mask(x, 4), n_samples=80),
+            dict({"grid": 4, "segments": 0, "samples": 80}, **params),
+        )
+
+
 def add_rectified(folder, net, x):
     """Guided backpropagation and deconvnet: captum hooks every nn.ReLU."""
     folder.add(
@@ -221,6 +371,7 @@ def make_small(path):
     add_smooth_grad(folder, exact, x64, 5, 0.15)
     add_occlusion(folder, exact, x64, 8, 4)
     add_occlusion(folder, exact, x64, 9, 5)
+    add_features(folder, exact, x64)
     add_rectified(folder, exact, x64)
     add_cams(folder, exact, x64, exact.relu3, onnx_value(file, "Relu", 2))
     add_cams(folder, exact, x64, exact.relu2, onnx_value(file, "Relu", 1), "-relu2")
