@@ -13,8 +13,9 @@
 #define GOLDEN SAL_SOURCE_DIR "/tests/golden/onnx/"
 
 static const char *const good_files[] = {
-    "opset7",     "attributes", "types",  "constants",  "unsorted", "symbols",  "gelu",
-    "layer_norm", "swish",      "affine", "identities", "shared",   "metadata", "external"};
+    "opset7",   "attributes", "types",     "constants", "unsorted",   "symbols",
+    "gelu",     "layer_norm", "swish",     "affine",    "identities", "shared",
+    "metadata", "external",   "functions", "branch",    "loop",       "scan"};
 
 /* Part of the one-line message for each file of golden/onnx/bad. */
 static const struct {
@@ -33,8 +34,10 @@ static const struct {
     {"unknown_ops", SAL_EUNSUPPORTED,
      "node 'f1': the operator Frobnicate is not supported; also missing: "
      "com.microsoft.FusedMatMul, Bar"},
-    {"if", SAL_EUNSUPPORTED, "node 'choice': the operator If (control flow) is not supported"},
-    {"function", SAL_EUNSUPPORTED, "inline it"},
+    {"recursion", SAL_EFORMAT, "the function calls itself"},
+    {"doubling", SAL_EUNSUPPORTED, "the functions amount to more than 200000 nodes"},
+    {"endless", SAL_EUNSUPPORTED, "(Loop): it does not end within 20000 rounds"},
+    {"late_capture", SAL_EFORMAT, "reads 'z', which is computed later"},
     {"cycle", SAL_EFORMAT, "node 'first' (Add) depends on its own output"},
     {"missing_value", SAL_EFORMAT, "node 'sum' (Add) reads 'nowhere'"},
     {"twice", SAL_EFORMAT, "node 'again' (Neg): value 'y' is defined twice"},

@@ -1,5 +1,5 @@
 /* AttributeProto -> attributes and the contents of Constant nodes. */
-#include "format/onnx_reader.h"
+#include "format/onnx_scope.h"
 
 /* The kinds of the attributes of standard operators. A name has one kind in all of them, so a file
  * that gives another is damaged; without this check the operator would take its default in silence.
@@ -174,18 +174,43 @@ static sal_status attr_tensor(sal_graph *g, const Onnx__AttributeProto *p,
     return st;
 }
 
-static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p,
-                            sal_onnx_external *external, sal_attr *a, sal_error *err)
+/* The call's attribute that p refers to, under p's name. *given: the call has it. */
+static sal_status attr_refer(const sal_onnx_scope *s, const Onnx__AttributeProto *p, sal_attr *a,
+                             bool *given)
 {
+    bool in_function;
+    const sal_attr *found = sal_onnx_scope_attr(s, p->ref_attr_name, &in_function);
+    const char *name = a->name;
+    *given = found != NULL;
+    if (!in_function)
+        return sal_fail(s->file->err, SAL_EFORMAT,
+                        "attribute '%s' refers to '%s' of a function, but stands in none", name,
+                        p->ref_attr_name);
+    if (found != NULL)
+        *a = *found;
+    a->name = name;
+    return SAL_OK;
+}
+
+static bool attr_refers(const Onnx__AttributeProto *p)
+{
+    return p->ref_attr_name != NULL && p->ref_attr_name[0] != '\0';
+}
+
+static sal_status attr_read(const sal_onnx_scope *s, const Onnx__AttributeProto *p, sal_attr *a,
+                            bool *given)
+{
+    sal_graph *g = s->g;
+    sal_onnx_external *external = s->file->external;
+    sal_error *err = s->file->err;
     sal_status st = SAL_OK;
     memset(a, 0, sizeof *a);
+    *given = true;
     a->name = sal_arena_strdup(&g->arena, sal_onnx_text(p->name));
     if (a->name == NULL)
         return sal_fail_nomem(err);
-    if (p->ref_attr_name != NULL && p->ref_attr_name[0] != '\0')
-        return sal_fail(err, SAL_EFORMAT,
-                        "attribute '%s' refers to '%s' of a function, but stands in none", a->name,
-                        p->ref_attr_name);
+    if (attr_refers(p))
+        return attr_refer(s, p, a, given);
     switch (attr_type(p)) {
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT:
         a->kind = SAL_ATTR_INT;
@@ -224,71 +249,93 @@ static sal_status attr_read(sal_graph *g, const Onnx__AttributeProto *p,
             "attribute '%s' holds a graph, a sparse tensor or a type, which is not supported",
             a->name);
     }
-    return st == SAL_OK ? attr_check_kind(a->name, a->kind, err) : st;
+    return st;
 }
 
-sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external,
-                          sal_attr **out, int *n, sal_error *err)
+sal_status sal_onnx_attrs(const sal_onnx_scope *s, const Onnx__NodeProto *p, const sal_op_desc *op,
+                          sal_attr **out, int *n)
 {
+    sal_error *err = s->file->err;
     *out = NULL;
     *n = 0;
     if (p->n_attribute > 256)
         return sal_fail(err, SAL_EFORMAT, "%zu attributes are more than any operator has",
                         p->n_attribute);
-    sal_attr *list = sal_arena_alloc(&g->arena, (p->n_attribute + 1) * sizeof *list);
+    sal_attr *list = sal_arena_alloc(&s->g->arena, (p->n_attribute + 1) * sizeof *list);
     if (list == NULL)
         return sal_fail_nomem(err);
+    int count = 0;
     for (size_t i = 0; i < p->n_attribute; i++) {
-        sal_status st = attr_read(g, p->attribute[i], external, &list[i], err);
+        bool given;
+        if (op != NULL && (op->flags & SAL_OP_CONTROL) != 0 &&
+            attr_type(p->attribute[i]) == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH)
+            continue; /* sal_onnx_subgraphs() reads them */
+        sal_status st = attr_read(s, p->attribute[i], &list[count], &given);
+        if (st == SAL_OK && given && op != NULL)
+            st = attr_check_kind(list[count].name, list[count].kind, err);
         if (st != SAL_OK)
             return st;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(list[k].name, list[i].name) == 0)
-                return sal_fail(err, SAL_EFORMAT, "attribute '%s' is given twice", list[i].name);
+        for (int k = 0; k < count; k++)
+            if (strcmp(list[k].name, list[count].name) == 0)
+                return sal_fail(err, SAL_EFORMAT, "attribute '%s' is given twice", list[k].name);
+        count += given;
     }
     *out = list;
-    *n = (int)p->n_attribute;
+    *n = count;
     return SAL_OK;
 }
 
-sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, sal_onnx_external *external,
-                             sal_error *err)
+static sal_status constant_list(sal_tensor *out, const sal_attr *a, sal_dtype dtype, int rank,
+                                sal_error *err)
 {
+    int64_t n = rank == 0 ? 1 : (int64_t)a->n;
+    sal_status st = sal_tensor_new(out, dtype, rank, &n, err);
+    for (int64_t i = 0; st == SAL_OK && i < n; i++) {
+        if (dtype == SAL_I64)
+            ((int64_t *)out->data)[i] = rank == 0 ? a->i : a->ints[i];
+        else
+            ((float *)out->data)[i] = (float)(rank == 0 ? a->f : a->floats[i]);
+    }
+    return st;
+}
+
+sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, const sal_onnx_scope *s)
+{
+    static const struct {
+        const char *name;
+        sal_attr_kind kind;
+        sal_dtype dtype;
+        int rank;
+    } forms[] = {
+        {"value_int", SAL_ATTR_INT, SAL_I64, 0},
+        {"value_float", SAL_ATTR_FLOAT, SAL_F32, 0},
+        {"value_ints", SAL_ATTR_INTS, SAL_I64, 1},
+        {"value_floats", SAL_ATTR_FLOATS, SAL_F32, 1},
+    };
+    sal_error *err = s->file->err;
+    sal_attr a;
+    bool given;
     *out = (sal_tensor)SAL_TENSOR_INIT;
     if (p->n_attribute != 1)
         return sal_fail(err, SAL_EFORMAT, "a Constant has %zu attributes instead of one",
                         p->n_attribute);
-    const Onnx__AttributeProto *a = p->attribute[0];
-    const char *name = sal_onnx_text(a->name);
-    int64_t n = 0;
-    sal_status st;
-    if (strcmp(name, "value") == 0 && a->t != NULL)
-        return sal_onnx_tensor(out, a->t, NULL, 0, external, err);
-    if (strcmp(name, "value_int") == 0) {
-        st = sal_tensor_new(out, SAL_I64, 0, &n, err);
-        if (st == SAL_OK)
-            *(int64_t *)out->data = a->i;
+    const Onnx__AttributeProto *x = p->attribute[0];
+    const char *name = sal_onnx_text(x->name);
+    /* Not through an attribute: that would keep the contents for as long as the graph lives. */
+    if (strcmp(name, "value") == 0 && x->t != NULL && !attr_refers(x))
+        return sal_onnx_tensor(out, x->t, NULL, 0, s->file->external, err);
+    sal_status st = attr_read(s, x, &a, &given);
+    if (st != SAL_OK)
         return st;
+    if (!given)
+        return sal_fail(err, SAL_EFORMAT, "a Constant refers to '%s', which the call does not give",
+                        x->ref_attr_name);
+    if (strcmp(name, "value") == 0 && a.kind == SAL_ATTR_TENSOR) {
+        *out = sal_tensor_ref(a.tensor);
+        return SAL_OK;
     }
-    if (strcmp(name, "value_float") == 0) {
-        st = sal_tensor_new(out, SAL_F32, 0, &n, err);
-        if (st == SAL_OK)
-            *(float *)out->data = a->f;
-        return st;
-    }
-    if (strcmp(name, "value_ints") == 0) {
-        n = (int64_t)a->n_ints;
-        st = sal_tensor_new(out, SAL_I64, 1, &n, err);
-        if (st == SAL_OK && n > 0)
-            memcpy(out->data, a->ints, a->n_ints * sizeof *a->ints);
-        return st;
-    }
-    if (strcmp(name, "value_floats") == 0) {
-        n = (int64_t)a->n_floats;
-        st = sal_tensor_new(out, SAL_F32, 1, &n, err);
-        if (st == SAL_OK && n > 0)
-            memcpy(out->data, a->floats, a->n_floats * sizeof *a->floats);
-        return st;
-    }
+    for (size_t i = 0; i < SAL_COUNTOF(forms); i++)
+        if (strcmp(name, forms[i].name) == 0 && a.kind == forms[i].kind)
+            return constant_list(out, &a, forms[i].dtype, forms[i].rank, err);
     return sal_fail(err, SAL_EUNSUPPORTED, "a Constant given by '%s' is not supported", name);
 }

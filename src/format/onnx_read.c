@@ -4,7 +4,10 @@
 #define _DEFAULT_SOURCE /* madvise */
 #include "format/onnx_read.h"
 
-#include "format/onnx_reader.h"
+#include "format/onnx_scope.h"
+
+#include "graph/passes/unfold.h"
+#include "ops/core/evaluate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,8 +40,8 @@ static size_t read_budget(size_t bytes)
     return ((size_t)16 << 20) + small * 16 + (bytes - small) * 3;
 }
 
-static sal_status read_unpack(ProtobufCMessage **out, const ProtobufCMessageDescriptor *type,
-                              const void *bytes, size_t n, sal_error *err)
+sal_status sal_onnx_unpack(ProtobufCMessage **out, const ProtobufCMessageDescriptor *type,
+                           const void *bytes, size_t n, sal_error *err)
 {
     static const uint8_t none = 0;
     sal_onnx_budget budget;
@@ -55,7 +58,7 @@ static sal_status read_unpack(ProtobufCMessage **out, const ProtobufCMessageDesc
     return sal_fail(err, SAL_EFORMAT, "%s cannot be decoded", type->short_name);
 }
 
-static void read_free(void *message)
+void sal_onnx_unpacked_free(void *message)
 {
     sal_onnx_budget budget;
     sal_onnx_budget_init(&budget, 0);
@@ -83,7 +86,8 @@ static sal_status read_initialiser(read_ctx *c, sal_onnx_span span)
     sal_status st = SAL_OK;
     SAL_TRY(
         sal_onnx_wire_split(c->bytes, span, FIELD_TENSOR_RAW_DATA, &rest, &raw, &n_raw, c->err));
-    SAL_TRY(read_unpack(&message, &onnx__tensor_proto__descriptor, rest.data, rest.len, c->err));
+    SAL_TRY(
+        sal_onnx_unpack(&message, &onnx__tensor_proto__descriptor, rest.data, rest.len, c->err));
     const Onnx__TensorProto *p = (const Onnx__TensorProto *)message;
     const char *name = sal_onnx_text(p->name);
     if (name[0] == '\0')
@@ -97,7 +101,7 @@ done:
     if (st != SAL_OK && c->err != NULL && c->err->offset == 0)
         c->err->offset = span.at;
     sal_tensor_free(&t);
-    read_free(message);
+    sal_onnx_unpacked_free(message);
     sal_free(raw);
     sal_bytes_free(&rest);
     return st;
@@ -116,27 +120,32 @@ static int64_t read_symbol(sal_graph *g, const char *text)
     return sal_dim_mul(g, sal_dim_symbol(g, s + 1), k);
 }
 
-static sal_status read_input(read_ctx *c, const Onnx__ValueInfoProto *p)
+sal_status sal_onnx_input(sal_graph *g, const Onnx__ValueInfoProto *p, const sal_value *like,
+                          sal_error *err)
 {
     const char *name = sal_onnx_text(p->name);
     int64_t dims[SAL_MAX_RANK] = {0};
-    sal_dtype dtype;
-    sal_vid v = sal_graph_find(c->g, name);
+    sal_dtype dtype = like == NULL ? SAL_DT_NONE : like->dtype;
+    sal_vid v = sal_graph_find(g, name);
     if (name[0] == '\0')
-        return sal_fail(c->err, SAL_EFORMAT, "an input has no name");
-    if (v != SAL_NONE && sal_val(c->g, v)->constant != NULL)
+        return sal_fail(err, SAL_EFORMAT, "an input has no name");
+    if (v != SAL_NONE && sal_val(g, v)->constant != NULL)
         return SAL_OK; /* an initialiser with a default value, as old files list them */
+    if (p->type == NULL && like != NULL)
+        return sal_graph_input(g, name, dtype, -1, NULL, &v, err);
     if (p->type == NULL || p->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
         p->type->tensor_type == NULL)
-        return sal_fail(c->err, SAL_EUNSUPPORTED, "input '%.200s' is no tensor", name);
+        return sal_fail(err, SAL_EUNSUPPORTED, "input '%.200s' is no tensor", name);
     const Onnx__TypeProto__Tensor *type = p->type->tensor_type;
-    sal_status st = sal_onnx_dtype(type->elem_type, "input", name, &dtype, c->err);
+    sal_status st = SAL_OK;
+    if (like == NULL || type->elem_type != 0)
+        st = sal_onnx_dtype(type->elem_type, "input", name, &dtype, err);
     if (st != SAL_OK)
         return st;
     if (type->shape == NULL)
-        return sal_graph_input(c->g, name, dtype, -1, NULL, &v, c->err);
+        return sal_graph_input(g, name, dtype, -1, NULL, &v, err);
     if (type->shape->n_dim > SAL_MAX_RANK)
-        return sal_fail(c->err, SAL_EUNSUPPORTED,
+        return sal_fail(err, SAL_EUNSUPPORTED,
                         "input '%.200s' has %zu axes; at most %d are supported", name,
                         type->shape->n_dim, SAL_MAX_RANK);
     for (size_t i = 0; i < type->shape->n_dim; i++) {
@@ -146,11 +155,11 @@ static sal_status read_input(read_ctx *c, const Onnx__ValueInfoProto *p)
             dims[i] = d->dim_value;
         else if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
                  d->dim_param != NULL && d->dim_param[0] != '\0' && d->dim_param[0] != '?')
-            dims[i] = read_symbol(c->g, d->dim_param);
+            dims[i] = read_symbol(g, d->dim_param);
         else
-            dims[i] = sal_dim_fresh(c->g); /* no name, or the -1 of some exporters */
+            dims[i] = sal_dim_fresh(g); /* no name, or the -1 of some exporters */
     }
-    return sal_graph_input(c->g, name, dtype, (int)type->shape->n_dim, dims, &v, c->err);
+    return sal_graph_input(g, name, dtype, (int)type->shape->n_dim, dims, &v, err);
 }
 
 static sal_status read_outputs(read_ctx *c, const Onnx__GraphProto *p)
@@ -218,10 +227,14 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     sal_onnx_span *weights = NULL;
     size_t n_weights = 0;
     ProtobufCMessage *message = NULL;
+    static const sal_fold how = SAL_FOLD(sal_node_eval);
+    sal_onnx_file file = {m, c->external, 0, c->err};
+    sal_onnx_names names = {NULL, 0, 0};
+    sal_onnx_scope scope = {.file = &file, .g = c->g, .names = &names, .opset = c->g->opset};
     sal_status st = SAL_OK;
     SAL_TRY(sal_onnx_wire_split(c->bytes, span, FIELD_GRAPH_INITIALIZER, &rest, &weights,
                                 &n_weights, c->err));
-    SAL_TRY(read_unpack(&message, &onnx__graph_proto__descriptor, rest.data, rest.len, c->err));
+    SAL_TRY(sal_onnx_unpack(&message, &onnx__graph_proto__descriptor, rest.data, rest.len, c->err));
     sal_bytes_free(&rest);
     const Onnx__GraphProto *p = (const Onnx__GraphProto *)message;
     if (p->n_sparse_initializer > 0)
@@ -231,12 +244,15 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     for (size_t i = 0; i < p->n_input; i++) {
         if (c->g->n_inputs > READ_INPUTS_MAX)
             SAL_TRY(sal_fail(c->err, SAL_EFORMAT, "%zu inputs are not plausible", p->n_input));
-        SAL_TRY(read_input(c, p->input[i]));
+        SAL_TRY(sal_onnx_input(c->g, p->input[i], NULL, c->err));
     }
-    SAL_TRY(sal_onnx_nodes(c->g, p, c->g->opset, m, c->external, c->err));
+    SAL_TRY(sal_onnx_nodes(&scope, p->n_node, p->node));
     SAL_TRY(read_outputs(c, p));
+    SAL_TRY(sal_pass_unfold(c->g, &how, false, c->err));
 done:
-    read_free(message);
+    sal_onnx_scope_free(&scope);
+    sal_onnx_names_free(&names);
+    sal_onnx_unpacked_free(message);
     sal_free(weights);
     sal_bytes_free(&rest);
     return st;
@@ -254,7 +270,7 @@ static sal_status read_model(read_ctx *c, sal_graph **out)
     SAL_TRY(sal_onnx_wire_check(c->bytes, 0, c->n, &onnx__model_proto__descriptor, c->err));
     SAL_TRY(sal_onnx_wire_split(c->bytes, (sal_onnx_span){0, c->n}, FIELD_MODEL_GRAPH, &rest,
                                 &graph, &n_graph, c->err));
-    SAL_TRY(read_unpack(&message, &onnx__model_proto__descriptor, rest.data, rest.len, c->err));
+    SAL_TRY(sal_onnx_unpack(&message, &onnx__model_proto__descriptor, rest.data, rest.len, c->err));
     const Onnx__ModelProto *m = (const Onnx__ModelProto *)message;
     SAL_TRY(sal_graph_new(&c->g, "graph", c->err));
     SAL_TRY(read_versions(c, m));
@@ -266,7 +282,7 @@ static sal_status read_model(read_ctx *c, sal_graph **out)
     c->g = NULL;
 done:
     sal_graph_free(c->g);
-    read_free(message);
+    sal_onnx_unpacked_free(message);
     sal_free(graph);
     sal_bytes_free(&rest);
     return st;

@@ -23,18 +23,14 @@ sal_status sal_onnx_tensor(sal_tensor *out, const Onnx__TensorProto *p, const ui
 sal_status sal_onnx_dtype(int32_t code, const char *what, const char *name, sal_dtype *out,
                           sal_error *err);
 
-/* Attributes of a node, in the graph's arena (tensors: registered as the graph's constants). */
-sal_status sal_onnx_attrs(sal_graph *g, const Onnx__NodeProto *p, sal_onnx_external *external,
-                          sal_attr **out, int *n, sal_error *err);
+/* Attributes of a node, in the graph's arena (tensors: registered as the graph's constants). In a
+ * function they may refer to those of the call. op: whose attributes they are, NULL: of a function.
+ */
+typedef struct sal_onnx_scope sal_onnx_scope; /* format/onnx_scope.h */
+sal_status sal_onnx_attrs(const sal_onnx_scope *s, const Onnx__NodeProto *p, const sal_op_desc *op,
+                          sal_attr **out, int *n);
 /* Contents of a Constant node. *out must be SAL_TENSOR_INIT and is yours. */
-sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, sal_onnx_external *external,
-                             sal_error *err);
-
-/* All nodes of the graph: values, Constant nodes, order, upgrade, inference. Inputs and
- * initialisers must be in the graph already. `functions` only serve messages. */
-sal_status sal_onnx_nodes(sal_graph *g, const Onnx__GraphProto *p, int opset,
-                          const Onnx__ModelProto *model, sal_onnx_external *external,
-                          sal_error *err);
+sal_status sal_onnx_constant(sal_tensor *out, const Onnx__NodeProto *p, const sal_onnx_scope *s);
 
 static inline const char *sal_onnx_text(const char *s)
 {

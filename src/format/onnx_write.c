@@ -19,9 +19,17 @@ enum {
     WRITE_ALIGN = 64, /* of tensors in the data file */
 };
 
+/* Graphs around the one that is being written: no name may mean two things. */
+typedef struct write_around {
+    const sal_graph *g;
+    const struct write_around *outer;
+} write_around;
+
 typedef struct write_ctx {
     sal_arena arena;
     const sal_graph *g;
+    const char *const *called; /* names of g's values; NULL: their own */
+    const struct write_around *around;
     sal_onnx_names names; /* of nodes */
     sal_vid *weights;     /* constants that are read, in order of first use */
     size_t n_weights, cap_weights;
@@ -98,6 +106,11 @@ static sal_status write_external(write_ctx *c, const sal_tensor *t, Onnx__Tensor
     return SAL_OK;
 }
 
+static const char *write_called(const write_ctx *c, sal_vid v)
+{
+    return c->called != NULL ? c->called[v] : sal_val(c->g, v)->name;
+}
+
 static sal_status write_attr(write_ctx *c, const sal_attr *a, Onnx__AttributeProto *p)
 {
     p->name = write_text(a->name);
@@ -149,8 +162,7 @@ static sal_status write_attr(write_ctx *c, const sal_attr *a, Onnx__AttributePro
         p->tensors = NULL;
         return write_inline(c, a->tensor, p->t);
     default:
-        return sal_fail(c->err, SAL_EUNSUPPORTED,
-                        "attribute '%s' holds a graph, which cannot be written", a->name);
+        return sal_fail(c->err, SAL_EUNSUPPORTED, "attribute '%s' cannot be written", a->name);
     }
 }
 
@@ -163,10 +175,40 @@ static sal_status write_names(write_ctx *c, const sal_vid *ids, int n, char ***o
     if (names == NULL)
         return sal_fail_nomem(c->err);
     for (int i = 0; i < n; i++)
-        names[i] = write_text(ids[i] == SAL_NONE ? "" : sal_val(c->g, ids[i])->name);
+        names[i] = write_text(ids[i] == SAL_NONE ? "" : write_called(c, ids[i]));
     *out = names;
     *n_out = (size_t)n;
     return SAL_OK;
+}
+
+static sal_status write_subgraph(write_ctx *c, const sal_node *n, int captures,
+                                 const sal_graph *sub, Onnx__AttributeProto *p);
+
+/* If, Loop, Scan: graphs read what is around them by name, so captured values are left out. */
+static sal_status write_control(write_ctx *c, const sal_node *n, Onnx__NodeProto *p)
+{
+    int captures = (int)sal_node_int(n, "captures", 0);
+    sal_status st = SAL_OK;
+    if (sal_node_int(n, "start", 0) != 0)
+        return sal_fail(c->err, SAL_EUNSUPPORTED, "node '%s': a loop under way cannot be written",
+                        n->name);
+    p->n_attribute = 0;
+    SAL_TRY(write_names(c, n->in, n->n_in - captures, &p->input, &p->n_input));
+    SAL_TRY(write_names(c, n->out, n->n_out, &p->output, &p->n_output));
+    for (int i = 0; i < n->n_attr; i++) {
+        const sal_attr *a = &n->attr[i];
+        Onnx__AttributeProto *to = p->attribute[p->n_attribute];
+        if (strcmp(a->name, "captures") == 0 || strcmp(a->name, "start") == 0)
+            continue;
+        p->n_attribute++;
+        to->name = write_text(a->name);
+        if (a->kind == SAL_ATTR_GRAPH)
+            SAL_TRY(write_subgraph(c, n, captures, a->graph, to));
+        else
+            SAL_TRY(write_attr(c, a, to));
+    }
+done:
+    return st;
 }
 
 static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p)
@@ -184,6 +226,8 @@ static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p
     WRITE_LIST(c, p->attribute, (size_t)n->n_attr, Onnx__AttributeProto,
                onnx__attribute_proto__init);
     p->n_attribute = (size_t)n->n_attr;
+    if ((n->op->flags & SAL_OP_CONTROL) != 0)
+        return write_control(c, n, p);
     st = write_names(c, n->in, n->n_in, &p->input, &p->n_input);
     if (st == SAL_OK)
         st = write_names(c, n->out, n->n_out, &p->output, &p->n_output);
@@ -195,7 +239,9 @@ static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p
 static sal_status write_value(write_ctx *c, sal_vid v, Onnx__ValueInfoProto *p)
 {
     const sal_value *x = sal_val(c->g, v);
-    p->name = write_text(x->name);
+    p->name = write_text(write_called(c, v));
+    if (x->dtype == SAL_DT_NONE && c->around != NULL)
+        return SAL_OK; /* inside it need not be said */
     if (x->dtype == SAL_DT_NONE)
         return sal_fail(c->err, SAL_EINVAL, "value '%s' has no element type", x->name);
     Onnx__TypeProto *type = write_alloc(c, 1, sizeof *type);
@@ -293,7 +339,7 @@ static sal_status write_graph(write_ctx *c, Onnx__GraphProto *p)
     p->n_initializer = c->n_weights;
     for (size_t i = 0; i < c->n_weights; i++) {
         const sal_value *v = sal_val(g, c->weights[i]);
-        p->initializer[i]->name = write_text(v->name);
+        p->initializer[i]->name = write_text(write_called(c, c->weights[i]));
         if (c->data_name != NULL && sal_tensor_bytes(v->constant) > 0)
             SAL_TRY(write_external(c, v->constant, p->initializer[i]));
         else
@@ -302,6 +348,66 @@ static sal_status write_graph(write_ctx *c, Onnx__GraphProto *p)
     SAL_TRY(write_values(c, g->inputs, g->n_inputs, &p->input, &p->n_input));
     SAL_TRY(write_values(c, g->outputs, g->n_outputs, &p->output, &p->n_output));
 done:
+    return st;
+}
+
+/* A name for value v of `sub` that means nothing else in it or around it. */
+static const char *write_unused(write_ctx *c, const sal_graph *sub, const write_around *around,
+                                sal_vid v)
+{
+    const char *name = sal_val(sub, v)->name;
+    for (unsigned number = 0;; number++) {
+        bool used = number > 0 && sal_graph_find(sub, name) != SAL_NONE;
+        for (const write_around *a = around; a != NULL && !used; a = a->outer)
+            used = sal_graph_find(a->g, name) != SAL_NONE;
+        if (!used)
+            return name;
+        name = sal_arena_printf(&c->arena, "%s_%u", sal_val(sub, v)->name, number + 1);
+        if (name == NULL)
+            return NULL;
+    }
+}
+
+static sal_status write_subgraph(write_ctx *c, const sal_node *n, int captures,
+                                 const sal_graph *sub, Onnx__AttributeProto *p)
+{
+    const write_ctx outer = *c;
+    const write_around around = {outer.g, outer.around};
+    const char **called = write_alloc(c, sub->n_values, sizeof *called);
+    Onnx__GraphProto *g = write_alloc(c, 1, sizeof *g);
+    sal_status st = SAL_OK;
+    if (called == NULL || g == NULL)
+        return sal_fail_nomem(c->err);
+    for (size_t v = 0; v < sub->n_values; v++)
+        called[v] = NULL;
+    size_t own = sub->n_inputs - (size_t)captures;
+    for (size_t i = own; i < sub->n_inputs; i++)
+        called[sub->inputs[i]] = write_called(c, n->in[n->n_in - captures + (int)(i - own)]);
+    for (size_t v = 0; v < sub->n_values; v++)
+        if (called[v] == NULL && (called[v] = write_unused(c, sub, &around, (sal_vid)v)) == NULL)
+            return sal_fail_nomem(c->err);
+    onnx__graph_proto__init(g);
+    c->g = sub;
+    c->called = called;
+    c->around = &around;
+    c->weights = NULL;
+    c->n_weights = c->cap_weights = 0;
+    c->data_name = NULL; /* weights of graphs inside stay in the file */
+    SAL_TRY(write_collect(c));
+    SAL_TRY(write_graph(c, g));
+    g->n_input = own;
+done:
+    sal_free(c->weights);
+    c->g = outer.g;
+    c->called = outer.called;
+    c->around = outer.around;
+    c->weights = outer.weights;
+    c->n_weights = outer.n_weights;
+    c->cap_weights = outer.cap_weights;
+    c->data_name = outer.data_name;
+    p->g = g;
+    p->has_type = 1;
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
     return st;
 }
 
@@ -317,11 +423,23 @@ static int write_ir_version(int opset)
     return 7;
 }
 
-static sal_status write_model(write_ctx *c, Onnx__ModelProto *m)
+/* The lowest that has all operators, those of graphs inside too. */
+static int write_opset(const sal_graph *g)
 {
     int opset = WRITE_OPSET_MIN;
-    for (size_t i = 0; i < c->g->n_nodes; i++)
-        opset = SAL_MAX(opset, c->g->nodes[i]->op->since);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const sal_node *n = g->nodes[i];
+        opset = SAL_MAX(opset, n->op->since);
+        for (int k = 0; k < n->n_attr; k++)
+            if (n->attr[k].kind == SAL_ATTR_GRAPH)
+                opset = SAL_MAX(opset, write_opset(n->attr[k].graph));
+    }
+    return opset;
+}
+
+static sal_status write_model(write_ctx *c, Onnx__ModelProto *m)
+{
+    int opset = write_opset(c->g);
     m->has_ir_version = 1;
     m->ir_version = write_ir_version(opset);
     m->producer_name = write_text("salience");

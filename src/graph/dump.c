@@ -62,7 +62,7 @@ static sal_status dump_attr(const sal_attr *a, sal_bytes *out, sal_error *err)
     case SAL_ATTR_TENSOR:
         return sal_bytes_printf(out, err, "<%s>", sal_dtype_name(a->tensor->dtype));
     default:
-        return sal_bytes_printf(out, err, "<graph>");
+        return sal_bytes_printf(out, err, "<graph of %zu nodes>", a->graph->n_nodes);
     }
     SAL_TRY(sal_bytes_printf(out, err, "%s%s]", n == 0 ? "[" : "", a->n > n ? ",..." : ""));
 done:

@@ -30,6 +30,9 @@ void sal_graph_free(sal_graph *g)
         return;
     for (size_t i = 0; i < g->n_constants; i++)
         sal_tensor_free(g->constants[i]);
+    for (size_t i = 0; i < g->n_subgraphs; i++)
+        sal_graph_free(g->subgraphs[i]);
+    sal_free(g->subgraphs);
     sal_free(g->constants);
     sal_free(g->values);
     sal_free(g->nodes);
@@ -151,6 +154,25 @@ sal_status sal_graph_add_output(sal_graph *g, sal_vid v, sal_error *err)
     return graph_list_add(&g->outputs, &g->n_outputs, &g->cap_outputs, v, err);
 }
 
+sal_status sal_graph_adopt(sal_graph *g, sal_graph *sub, sal_error *err)
+{
+    sal_status st =
+        sal_grow(&g->subgraphs, g->n_subgraphs + 1, &g->cap_subgraphs, sizeof *g->subgraphs, err);
+    if (st == SAL_OK)
+        g->subgraphs[g->n_subgraphs++] = sub;
+    else
+        sal_graph_free(sub);
+    return st;
+}
+
+static sal_status graph_copy_sub(sal_graph *g, const sal_attr *in, sal_attr *out, sal_error *err)
+{
+    sal_graph *sub = NULL;
+    sal_status st = sal_graph_clone(&sub, in->graph, err);
+    out->graph = sub;
+    return st == SAL_OK ? sal_graph_adopt(g, sub, err) : st;
+}
+
 static sal_status graph_copy_attr(sal_graph *g, const sal_attr *in, sal_attr *out, sal_error *err)
 {
     sal_arena *a = &g->arena;
@@ -182,6 +204,10 @@ static sal_status graph_copy_attr(sal_graph *g, const sal_attr *in, sal_attr *ou
     case SAL_ATTR_TENSOR:
         if (ok)
             return graph_own_tensor(g, in->tensor, &out->tensor, err);
+        break;
+    case SAL_ATTR_GRAPH:
+        if (ok)
+            return graph_copy_sub(g, in, out, err);
         break;
     default:
         break;

@@ -104,6 +104,9 @@ typedef struct sal_attr {
 
 /* ---- nodes ---- */
 
+/* A graph in an attribute (If, Loop, Scan) is closed: what it reads from around it are inputs of
+ * its own behind those that the operator defines, and the node lists the values for them behind its
+ * own inputs. The attribute `captures` tells how many there are. */
 struct sal_node {
     const sal_op_desc *op;
     const char *name; /* never NULL, unique; made up when the file gives none */
@@ -147,6 +150,8 @@ struct sal_graph {
     size_t n_meta, cap_meta;
     sal_tensor **constants; /* every tensor owned by the graph */
     size_t n_constants, cap_constants;
+    sal_graph **subgraphs; /* every graph in an attribute, owned */
+    size_t n_subgraphs, cap_subgraphs;
     struct sal_name_map *names; /* value name -> id */
     int32_t *symbol_slot;       /* hash of symbols (symbol.c): index + 1, 0 is free */
     size_t symbol_slots, symbols_hashed;
@@ -181,10 +186,12 @@ sal_status sal_graph_add_output(sal_graph *g, sal_vid v, sal_error *err);
 sal_status sal_graph_node(sal_graph *g, const sal_op_desc *op, const char *name, int n_in,
                           const sal_vid *in, int n_out, const sal_vid *out, int n_attr,
                           const sal_attr *attr, sal_node **node, sal_error *err);
-/* Copy attributes (deeply) into the graph's arena; tensors are registered as the graph's constants.
- */
+/* Copy attributes (deeply) into the graph's arena; tensors are registered as the graph's constants,
+ * graphs as its sub-graphs. */
 sal_status sal_graph_copy_attrs(sal_graph *g, int n, const sal_attr *in, sal_attr **out,
                                 sal_error *err);
+/* Take a graph over, also on failure: it lives as long as g. */
+sal_status sal_graph_adopt(sal_graph *g, sal_graph *sub, sal_error *err);
 sal_vid sal_graph_find(const sal_graph *g, const char *name); /* SAL_NONE when absent */
 sal_status sal_graph_rename(sal_graph *g, sal_vid v, const char *name, sal_error *err);
 sal_status sal_graph_set_meta(sal_graph *g, const char *key, const char *text, sal_error *err);

@@ -18,6 +18,7 @@ enum sal_op_flags {
     SAL_OP_DATA_SHAPE = 1u << 4, /* output shape depends on input values (NonZero ...) */
     SAL_OP_COMPOSITE = 1u << 5,  /* has no eval; expand defines it */
     SAL_OP_PIECEWISE = 1u << 6,  /* activation through which LRP passes relevance unchanged */
+    SAL_OP_CONTROL = 1u << 7,    /* holds graphs; `unfold` puts them in its place */
 };
 
 /* Shape and type inference of one node. Sets dtype, rank, dims (and `known` where shape arithmetic
@@ -47,6 +48,7 @@ typedef struct sal_eval {
 } sal_eval;
 
 typedef struct sal_builder sal_builder; /* ops/builder.h */
+typedef struct sal_unfold sal_unfold;   /* graph/passes/unfold.h */
 
 /* Vector-Jacobian product of one node, as graph nodes. gout[i] is the gradient of output i,
  * SAL_NONE when it is zero. For each input i with need[i], set gin[i] (same shape as the input), or
@@ -85,6 +87,9 @@ struct sal_op_desc {
     /* The same operator in simpler ones: builds nodes, sets out[i] for every wanted output. */
     sal_status (*expand)(sal_builder *b, const sal_node *n, sal_vid *out);
     sal_status (*vjp)(sal_vjp *v);
+    /* Of operators that hold graphs: put the graphs in the node's place as soon as it is known how
+     * often they run; *done says whether it was. The node has been inferred and stays when not. */
+    sal_status (*unfold)(sal_unfold *u, const sal_node *n, bool *done);
     double grad_tol; /* relative, for the finite-difference test; 0 = 1e-6 (in float64) */
     /* Test cases, NULL-terminated: "inputs ; attributes ; options".
      *   inputs:     f32[2,3,8]            uniform in -1..1     f32[2,3]:0.1..2     uniform in the

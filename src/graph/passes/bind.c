@@ -1,5 +1,5 @@
 /* Specialising a graph for concrete shapes. */
-#include "graph/passes/fold.h"
+#include "graph/passes/unfold.h"
 
 #include <inttypes.h>
 
@@ -80,11 +80,10 @@ static int64_t bind_dim(const bind_ctx *c, int64_t d)
 static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
 {
     sal_graph *g = c->g;
-    sal_rewrite r;
+    sal_rewrite r = {.g = g};
     size_t grown = 0;
     char text[192];
     sal_status st = SAL_OK;
-    SAL_TRY(sal_rewrite_begin(&r, g, c->err));
     for (size_t i = 0; i < g->n_inputs; i++) {
         sal_value *v = sal_val(g, g->inputs[i]);
         for (int k = 0; k < v->rank; k++)
@@ -93,6 +92,8 @@ static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
             SAL_TRY(sal_fail(c->err, SAL_ESHAPE, "input '%s' is %s: its shape must be given",
                              v->name, sal_value_text(g, g->inputs[i], text, sizeof text)));
     }
+    SAL_TRY(sal_pass_unfold(g, how, complete, c->err));
+    SAL_TRY(sal_rewrite_begin(&r, g, c->err));
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
         bool folded, open = false;

@@ -10,6 +10,7 @@ import shutil
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime as ort
 from onnx import TensorProto as T
 from onnx import helper as h
@@ -21,6 +22,13 @@ RNG = np.random.default_rng(3)
 
 def rnd(*shape, dtype=np.float32, scale=1.0):
     return (RNG.standard_normal(shape) * scale).astype(dtype)
+
+
+RNG2 = np.random.default_rng(4)  # of later files: what earlier ones hold stays
+
+
+def rnd2(*shape):
+    return RNG2.standard_normal(shape).astype(np.float32)
 
 
 def vi(name, shape, dtype=T.FLOAT):
@@ -73,6 +81,82 @@ good("attributes", model(  # what became inputs later: axes, pads, min and max, 
      N("ReduceSum", ["b"], ["t"], axes=[0], keepdims=1),
      N("Add", ["a", "t"], ["y"])],
     [vi("x", [3, 4])], [vi("y", [1, 7])], opset=10, ir=5), rnd(3, 4))
+
+# ---- functions and control flow; texts in ONNX's own notation ----
+good("functions", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21, "local" : 1, "other" : 1]>
+g (float[2,3] x) => (float[2,3] y, float[2,3] z) {
+  a = local.scale <factor: float = 3.0> (x)
+  b = local.scale (a)
+  y, unused = other.pair (b, x)
+  z = other.maybe <kept: int = 0> (y)
+}
+<opset_import: ["" : 21], domain: "local">
+scale <factor: float = 0.5> (v) => (w) {
+  f = Constant <value_float: float = @factor> ()
+  w = Mul(v, f)
+}
+<opset_import: ["" : 21, "local" : 1], domain: "other">
+pair (v, w) => (s, k) {
+  k = local.scale <factor: float = -2.0> (v)
+  f = Relu(k)
+  axes = Constant <value_ints: ints = [1]> ()
+  m = ReduceSum <keepdims: int = 1> (w, axes)
+  s = Add(f, m)
+}
+<opset_import: ["" : 21], domain: "other">
+maybe <kept> (v) => (w) {
+  m = ReduceMax <keepdims: int = 1> (v)
+  kept = Constant <value_int: int = @kept> ()
+  c = Cast <to = 9> (kept)
+  w = If (c) <then_branch = t () => (float[2,3] r) { r = Identity(v) }, else_branch = e () => (float[2,3] q) { q = Sub(v, m) }>
+}
+"""), rnd2(2, 3))
+good("branch", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21]>
+g (bool c, float[2] x, float[2] w) => (float[2] y, float[2] z) {
+  a = Exp(x)
+  y, z = If (c) <
+    then_branch = t () => (float[2] p, float[2] q) {
+      b = Add(a, w)
+      p = Relu(b)
+      q = If (c) <then_branch = tt () => (float[2] r) { r = Neg(b) }, else_branch = te () => (float[2] s) { s = Abs(x) }>
+    },
+    else_branch = e () => (float[2] u, float[2] v) { u = Sub(x, a) v = Identity(w) }>
+}
+"""), np.array(True), rnd2(2), rnd2(2))
+good("loop", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21]>
+g (int64 n, float[3] x, float limit) => (float[3] y, float[N,3] all, float total) {
+  yes = Constant <value = bool {1}> ()
+  y, all = Loop (n, yes, x) <body = round (int64 i, bool go, float[3] v) => (bool on, float[3] w, float[3] kept) {
+    f = Cast <to = 1> (i)
+    s = Add(v, f)
+    w = Mul(s, x)
+    on = Identity(go)
+    kept = Tanh(w)
+  }>
+  zero = Constant <value_float: float = 0.0> ()
+  total = Loop ("", yes, zero) <body = more (int64 i, bool go, float t) => (bool on, float u) {
+    one = Constant <value_float: float = 0.75> ()
+    u = Add(t, one)
+    on = Less(u, limit)
+  }>
+}
+"""), np.array(4), rnd2(3), np.array(2.0, np.float32))
+good("scan", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[2] h, float[5,2] x, float[2,5] z) => (float[2] last, float[5,2] all, float[2,5] back) {
+  last, all, back = Scan <num_scan_inputs = 2, scan_input_axes = [0, 1], scan_input_directions = [0, 1],
+    scan_output_axes = [0, -1], scan_output_directions = [1, 0],
+    body = step (float[2] s, float[2] a, float[2] b) => (float[2] t, float[2] o, float[2] p) {
+      k = Mul(s, b)
+      t = Add(k, a)
+      o = Identity(t)
+      p = Sub(a, b)
+    }> (h, x, z)
+}
+"""), rnd2(2), rnd2(5, 2), rnd2(2, 5))
 
 # ---- element types and the ways to store them ----
 typed = [
@@ -308,14 +392,40 @@ edit("ir99", lambda m: setattr(m, "ir_version", 99))
 bad("unknown_ops", model([N("Relu", ["x"], ["a"]), N("Frobnicate", ["a"], ["b"], name="f1"),
                           N("FusedMatMul", ["b", "b"], ["c"], domain="com.microsoft"), N("Frobnicate", ["c"], ["d"]),
                           N("Bar", ["d"], ["y"])], [vi("x", [2])], [vi("y", [2])]))
-branch = h.make_graph([N("Relu", ["x"], ["t"])], "b", [], [vi("t", [2])])
-bad("if", model([N("If", ["c"], ["y"], name="choice", then_branch=branch, else_branch=branch)],
-                [vi("c", [], T.BOOL), vi("x", [2])], [vi("y", [2])]))
-fn = model([N("Twice", ["x"], ["y"], domain="local", name="call")], [vi("x", [2])], [vi("y", [2])])
-fn.opset_import.append(h.make_opsetid("local", 1))
-fn.functions.append(h.make_function("local", "Twice", ["a"], ["b"], [N("Add", ["a", "a"], ["b"])],
-                                    [h.make_opsetid("", 17)]))
-bad("function", fn)
+def text_model(source):
+    """A model in ONNX's text form."""
+    return onnx.parser.parse_model(source)
+
+
+HEAD = '<ir_version: 10, opset_import: ["" : 21%s]>'
+bad("recursion", text_model(HEAD % ', "local" : 1' + """
+g (float[2] x) => (float[2] y) { y = local.first(x) }
+<opset_import: ["" : 21, "local" : 1], domain: "local">
+first (a) => (b) { b = local.second(a) }
+<opset_import: ["" : 21, "local" : 1], domain: "local">
+second (a) => (b) { b = local.first(a) }
+"""))
+# Each function calls the next one twice: 2^36 nodes in a few hundred bytes.
+bad("doubling", text_model(HEAD % ', "local" : 1' + "g (float[2] x) => (float[2] y) { y = local.f0(x) }" + "".join(
+    f"""<opset_import: ["" : 21, "local" : 1], domain: "local">
+f{i} (a) => (b) {{ c = {f'local.f{i + 1}' if i < 35 else 'Neg'}(a) b = {f'local.f{i + 1}' if i < 35 else 'Neg'}(c) }}"""
+    for i in range(36))))
+bad("endless", text_model(HEAD % "" + """
+g (float[2] x) => (float[2] y) {
+  n = Constant <value_int: int = 9223372036854775807> ()
+  c = Constant <value = bool {1}> ()
+  y = Loop <body = round (int64 i, bool go, float[2] v) => (bool on, float[2] w) {
+    on = Identity(go)
+    w = Neg(v)
+  }> (n, c, x)
+}
+"""))
+bad("late_capture", text_model(HEAD % "" + """
+g (bool c, float[2] x) => (float[2] z) {
+  y = If (c) <then_branch = t () => (float[2] a) { a = Neg(z) }, else_branch = e () => (float[2] b) { b = Relu(x) }>
+  z = Abs(y)
+}
+"""))
 bad("cycle", model([N("Add", ["x", "b"], ["a"], name="first"), N("Relu", ["a"], ["b"], name="second")],
                    [vi("x", [2])], [vi("b", [2])]))
 bad("missing_value", model([N("Add", ["x", "nowhere"], ["y"], name="sum")], [vi("x", [2])], [vi("y", [2])]))
