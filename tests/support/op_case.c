@@ -105,8 +105,29 @@ static bool case_is_float(const char *s)
     return strpbrk(s, ".eE") != NULL || strstr(s, "inf") != NULL;
 }
 
+/* ["Relu","Tanh"] */
+static bool case_texts(op_case *c, sal_attr *a, char *s, sal_error *err)
+{
+    const char **list = sal_arena_alloc(&c->arena, strlen(s) * sizeof *list);
+    if (list == NULL)
+        return case_fail(c, "out of memory", s, err);
+    for (char *p = strchr(s, '"'); p != NULL; p = strchr(p + 1, '"')) {
+        char *end = strchr(p + 1, '"');
+        if (end == NULL)
+            return case_fail(c, "closing quote expected", p, err);
+        *end = '\0';
+        list[a->n++] = p + 1;
+        p = end;
+    }
+    a->kind = SAL_ATTR_STRINGS;
+    a->strings = list;
+    return true;
+}
+
 static bool case_list(op_case *c, sal_attr *a, char *s, sal_error *err)
 {
+    if (s[1] == '"')
+        return case_texts(c, a, s, err);
     bool real = case_is_float(s);
     int64_t *ints = sal_arena_alloc(&c->arena, strlen(s) * sizeof *ints);
     double *floats = sal_arena_alloc(&c->arena, strlen(s) * sizeof *floats);
