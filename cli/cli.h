@@ -232,23 +232,26 @@ bool cli_labels(const cli_args *a, const sal_model *m, int64_t classes, sal_labe
 
 /* ---- method options (methods.c) ---- */
 
-enum { CLI_MAX_METHODS = 64, CLI_MAX_PARAMS = 16 };
+enum { CLI_MAX_METHODS = 128, CLI_MAX_PARAMS = 16 };
 
 typedef struct cli_method_opts {
-    const char *names[CLI_MAX_METHODS];
+    const char *names[CLI_MAX_METHODS];  /* one method on several layers is there several times */
+    const char *layers[CLI_MAX_METHODS]; /* NULL: found by itself */
     size_t n;
     bool all; /* --method all: what does not work is skipped */
     sal_param params[CLI_MAX_PARAMS];
     char param_names[CLI_MAX_PARAMS][32];
     size_t n_params;
-    const char *layer;
+    bool layer_given, several_layers;
     uint64_t seed;
 } cli_method_opts;
 
 /* From --method, --param, --layer, --seed. False (told why) for wrong usage. */
 bool cli_methods(cli_method_opts *m, const cli_args *a);
-/* Options for one of them; params (room CLI_MAX_PARAMS) takes those it has. */
-sal_explain_opts cli_explain_opts(const cli_method_opts *m, const char *method, const cli_args *a,
+/* Options for method i; params (room CLI_MAX_PARAMS) takes those it has. */
+sal_explain_opts cli_explain_opts(const cli_method_opts *m, size_t i, const cli_args *a,
                                   sal_param *params);
+/* "grad-cam", or "grad-cam LAYER" where several layers were asked for. Returns buf. */
+const char *cli_method_label(const cli_method_opts *m, size_t i, char *buf, size_t n);
 
 #endif

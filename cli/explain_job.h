@@ -35,6 +35,7 @@ typedef struct job_hashes {
 
 typedef struct explain_job {
     const cli_args *a;
+    const char *model_name; /* as given */
     char model_path[CLI_PATH];
     sal_model *model;
     const char *image_path;
@@ -68,12 +69,22 @@ static inline job_cell *job_cell_at(const explain_job *j, size_t question, size_
     return &j->cells[question * j->methods.n + method];
 }
 
+/* explain_run.c: open model and input; explain with every method every question; the exit status.
+ */
+int job_load(explain_job *j);
+int job_explain(explain_job *j);
+bool job_any(const explain_job *j); /* is there an explanation? */
+void job_free(explain_job *j);
+
 /* explain_questions.c */
 bool job_questions(explain_job *j);
 void job_questions_free(explain_job *j);
 
 /* explain_map.c: the map as a picture of sample 0; where it is strongest. */
 bool job_map(const explain_job *j, job_cell *c);
+/* The positive part of a map, summed over the cells of a grid of at most 28 x 28: what can be
+ * compared between methods and between networks. Yours, free(); NULL when out of memory. */
+float *job_pool(const float *map, int64_t height, int64_t width, int64_t *rows, int64_t *columns);
 /* "upper left, around (120, 80) of the picture; 93 % of the map on the left half" */
 const char *job_where(const explain_job *j, const job_cell *c, char *buf, size_t n);
 /* The output asked about is a list of classes, not a picture or a sequence. */
@@ -94,6 +105,21 @@ void job_check_summary(const job_cell *c);
 void job_check_json(const job_cell *c, cli_text *t);
 /* "checks: 4 passed, 1 in doubt (random-logit)"; NULL when none were made. */
 const char *job_check_line(const job_cell *c, char *buf, size_t n);
+
+/* explain_agree.c: where the methods agree on a question. */
+typedef struct job_agreement {
+    float *map; /* [height, width], share of the methods in whose top fifth a cell is; NULL when
+                   fewer than two maps have one size. Yours, free(). */
+    int64_t height, width;
+    size_t maps;
+    double spearman; /* mean over the pairs of maps */
+    size_t odd;      /* the method that is least like the others */
+    double odd_spearman;
+} job_agreement;
+/* False when out of memory. */
+bool job_agree(const explain_job *j, size_t question, job_agreement *out);
+void job_agree_json(const explain_job *j, cli_text *t);
+void job_agree_summary(const explain_job *j, size_t question);
 
 /* explain_write.c */
 int job_write(explain_job *j);

@@ -33,6 +33,25 @@ bool job_map(const explain_job *j, job_cell *c)
     return true;
 }
 
+float *job_pool(const float *map, int64_t height, int64_t width, int64_t *rows, int64_t *columns)
+{
+    enum { GRID = 28 };
+    float *v;
+
+    *rows = height < GRID ? height : GRID;
+    *columns = width < GRID ? width : GRID;
+    v = calloc((size_t)(*rows * *columns), sizeof(*v));
+    for (int64_t r = 0; v != NULL && r < height; r++) {
+        for (int64_t k = 0; k < width; k++) {
+            float x = map[r * width + k];
+
+            v[r * *rows / height * *columns + k * *columns / width] +=
+                isfinite(x) && x > 0.0F ? x : 0.0F;
+        }
+    }
+    return v;
+}
+
 /* ---- where ---- */
 
 /* What counts: all of an unsigned map, the positive part of a signed one. */

@@ -67,6 +67,7 @@ void job_summary(const explain_job *j)
             printf("  note      %s\n", j->asked[q].notes);
         for (size_t m = 0; m < j->methods.n; m++)
             summary_cell(j, q, m);
+        job_agree_summary(j, q);
     }
     if (j->png != NULL)
         printf("written: %s, %s\n", j->png, j->json_path);

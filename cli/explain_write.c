@@ -238,6 +238,7 @@ void job_json(explain_job *j, cli_text *t)
             write_cell(j, q, m, t);
     }
     json_close(t, ']');
+    job_agree_json(j, t);
     json_string(t, "command", job_command(j, &command));
     json_close(t, '}');
     cli_text_free(&command);
@@ -327,54 +328,100 @@ static int write_overlay(explain_job *j)
     return status;
 }
 
+/* What a cell of the sheet shows, or why it is empty. */
+static sal_sheet_cell write_sheet_cell(const job_cell *c)
+{
+    return (sal_sheet_cell){.map = c->map,
+                            .height = c->height,
+                            .width = c->width,
+                            .is_signed = c->e.is_signed,
+                            .note = c->done                ? NULL
+                                    : c->failed[0] == '\0' ? "interrupted"
+                                                           : c->failed};
+}
+
+typedef struct write_grid {
+    sal_sheet_cell *cells;
+    const char **rows, **columns;
+    char (*labels)[256];      /* of the columns */
+    job_agreement *agreement; /* of every question; NULL: not wanted */
+} write_grid;
+
+static void write_grid_free(write_grid *g, size_t questions)
+{
+    for (size_t q = 0; g->agreement != NULL && q < questions; q++)
+        free(g->agreement[q].map);
+    free(g->agreement);
+    free(g->cells);
+    free(g->rows);
+    free(g->columns);
+    free(g->labels);
+}
+
+static bool write_grid_make(const explain_job *j, write_grid *g)
+{
+    bool agree = cli_has(j->a, OPT_agree);
+    size_t columns = j->methods.n + (agree ? 1 : 0);
+
+    g->cells = calloc(j->n_questions * columns, sizeof(*g->cells));
+    g->rows = calloc(j->n_questions, sizeof(*g->rows));
+    g->columns = calloc(columns, sizeof(*g->columns));
+    g->labels = calloc(columns, sizeof(*g->labels));
+    g->agreement = agree ? calloc(j->n_questions, sizeof(*g->agreement)) : NULL;
+    if (g->cells == NULL || g->rows == NULL || g->columns == NULL || g->labels == NULL ||
+        (agree && g->agreement == NULL))
+        return false;
+    for (size_t m = 0; m < j->methods.n; m++)
+        g->columns[m] = cli_method_label(&j->methods, m, g->labels[m], sizeof(g->labels[m]));
+    if (agree)
+        g->columns[j->methods.n] = "agreement";
+    for (size_t q = 0; q < j->n_questions; q++) {
+        sal_sheet_cell *row = &g->cells[q * columns];
+
+        g->rows[q] = j->asked[q].text;
+        for (size_t m = 0; m < j->methods.n; m++)
+            row[m] = write_sheet_cell(job_cell_at(j, q, m));
+        if (!agree)
+            continue;
+        if (!job_agree(j, q, &g->agreement[q]))
+            return false;
+        row[j->methods.n] = (sal_sheet_cell){
+            .map = g->agreement[q].map,
+            .height = g->agreement[q].height,
+            .width = g->agreement[q].width,
+            .note = g->agreement[q].map != NULL ? NULL : "fewer than two maps of one size"};
+    }
+    return true;
+}
+
 static int write_sheet(explain_job *j)
 {
-    size_t n = j->n_questions * j->methods.n;
     sal_sheet_opts sheet = SAL_SHEET_OPTS_INIT;
-    sal_sheet_cell *cells = calloc(n, sizeof(*cells));
-    const char **rows = calloc(j->n_questions, sizeof(*rows)),
-               **columns = calloc(j->methods.n, sizeof(*columns));
+    write_grid g = {NULL, NULL, NULL, NULL, NULL};
     sal_image base = SAL_IMAGE_INIT, picture = SAL_IMAGE_INIT;
     sal_error err = {SAL_OK, 0, ""};
     int status = CLI_OK;
     sal_status st;
 
-    if (cells == NULL || rows == NULL || columns == NULL) {
+    if (!write_grid_make(j, &g)) {
         status = cli_fail_text("out of memory");
         goto done;
     }
-    for (size_t q = 0; q < j->n_questions; q++)
-        rows[q] = j->asked[q].text;
-    for (size_t m = 0; m < j->methods.n; m++)
-        columns[m] = j->methods.names[m];
-    for (size_t i = 0; i < n; i++) {
-        const job_cell *c = &j->cells[i];
-
-        cells[i] = (sal_sheet_cell){.map = c->map,
-                                    .height = c->height,
-                                    .width = c->width,
-                                    .is_signed = c->e.is_signed,
-                                    .note = c->done                ? NULL
-                                            : c->failed[0] == '\0' ? "interrupted"
-                                                                   : c->failed};
-    }
     sheet.rows = (int32_t)j->n_questions;
-    sheet.columns = (int32_t)j->methods.n;
-    sheet.row_labels = rows;
-    sheet.column_labels = columns;
+    sheet.columns = (int32_t)(j->methods.n + (g.agreement != NULL ? 1 : 0));
+    sheet.row_labels = g.rows;
+    sheet.column_labels = g.columns;
     sheet.percentile = j->look.percentile;
     sheet.opacity = j->look.opacity;
     if (!job_backdrop(j, &base, 672, &status))
         goto done;
-    st = sal_picture_sheet(&picture, &base, cells, &sheet, &err);
+    st = sal_picture_sheet(&picture, &base, g.cells, &sheet, &err);
     if (st == SAL_OK)
         st = sal_image_write_png(&picture, j->png, &err);
     if (st != SAL_OK)
         status = cli_fail(NULL, st, &err);
 done:
-    free(cells);
-    free(rows);
-    free(columns);
+    write_grid_free(&g, j->n_questions);
     sal_image_free(&base);
     sal_image_free(&picture);
     return status;
@@ -386,14 +433,17 @@ done:
 static const char *write_raw_path(const explain_job *j, const char *path, size_t q, size_t m,
                                   char *buf, size_t n)
 {
-    char suffix[128], number[32] = "";
+    char suffix[400], number[32] = "", label[256];
 
     if (j->n_questions * j->methods.n == 1)
         return path;
     if (q > 0)
         (void)snprintf(number, sizeof(number), ".%zu", q + 1);
+    (void)cli_method_label(&j->methods, m, label, sizeof(label));
+    for (char *p = label; *p != '\0'; p++)
+        *p = strchr("/: ", *p) != NULL ? '_' : *p;
     (void)snprintf(suffix, sizeof(suffix), "%s%s%s.npy", j->methods.n > 1 ? "." : "",
-                   j->methods.n > 1 ? j->methods.names[m] : "", number);
+                   j->methods.n > 1 ? label : "", number);
     return cli_suffix(path, suffix, buf, n);
 }
 
@@ -428,7 +478,7 @@ static int write_raw(const explain_job *j)
 
 int job_write(explain_job *j)
 {
-    bool one = j->n_questions * j->methods.n == 1;
+    bool one = j->n_questions * j->methods.n == 1 && !cli_has(j->a, OPT_agree);
     cli_text t = {NULL, 0, 0, false, 0, false, false};
     sal_error err = {SAL_OK, 0, ""};
     int status = write_raw(j);

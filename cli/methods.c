@@ -21,6 +21,11 @@ static bool methods_add(cli_method_opts *m, const cli_args *a, const char *name,
             return true;
         }
     }
+    if (sal_method_find(text) != NULL) {
+        const char *own = sal_method_find(text)->name;
+
+        return methods_add(m, a, own, strlen(own));
+    }
     like = cli_similar(text, names, n < CLI_MAX_METHODS ? n : CLI_MAX_METHODS);
     if (like != NULL)
         (void)cli_usage(a, "unknown method %s; did you mean %s?", text, like);
@@ -106,10 +111,8 @@ static bool methods_param_read(cli_method_opts *m, const cli_args *a, const char
         (void)cli_usage(a, "--param %s: must be KEY=VALUE", text);
         return false;
     }
-    if (strncmp(text, "layer=", 6) == 0) {
-        m->layer = equals + 1;
+    if (strncmp(text, "layer=", 6) == 0)
         return true;
-    }
     if (m->n_params == CLI_MAX_PARAMS) {
         (void)cli_usage(a, "more than %d parameters", CLI_MAX_PARAMS);
         return false;
@@ -126,12 +129,45 @@ static bool methods_param_read(cli_method_opts *m, const cli_args *a, const char
     return methods_param_check(m, a, p);
 }
 
+/* Every method that shows a layer once for each layer asked for. */
+static bool methods_layers(cli_method_opts *m, const cli_args *a)
+{
+    const char *layers[CLI_MAX_METHODS];
+    cli_method_opts once = *m;
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_values[OPT_layer] && n < CLI_MAX_METHODS; i++)
+        layers[n++] = a->values[OPT_layer][i];
+    for (size_t i = 0; i < a->n_values[OPT_param] && n < CLI_MAX_METHODS; i++) {
+        if (strncmp(a->values[OPT_param][i], "layer=", 6) == 0)
+            layers[n++] = a->values[OPT_param][i] + 6;
+    }
+    m->layer_given = n > 0;
+    m->several_layers = n > 1;
+    m->n = 0;
+    for (size_t i = 0; i < once.n; i++) {
+        size_t times = sal_method_find(once.names[i])->wants_layer && n > 0 ? n : 1;
+
+        for (size_t k = 0; k < times; k++) {
+            if (m->n == CLI_MAX_METHODS) {
+                (void)cli_usage(a, "more than %d combinations of method and layer",
+                                CLI_MAX_METHODS);
+                return false;
+            }
+            m->names[m->n] = once.names[i];
+            m->layers[m->n++] =
+                n > 0 && sal_method_find(once.names[i])->wants_layer ? layers[k] : NULL;
+        }
+    }
+    return true;
+}
+
 bool cli_methods(cli_method_opts *m, const cli_args *a)
 {
     const char *names = cli_value(a, OPT_method), *more = cli_value(a, OPT_methods);
     int64_t seed = 1;
 
-    *m = (cli_method_opts){.layer = cli_value(a, OPT_layer)};
+    *m = (cli_method_opts){.n = 0};
     if (names != NULL && more != NULL) {
         (void)cli_usage(a, "--method and --methods are the same; give one");
         return false;
@@ -144,25 +180,33 @@ bool cli_methods(cli_method_opts *m, const cli_args *a)
         if (!methods_param_read(m, a, a->values[OPT_param][i]))
             return false;
     }
-    if (!cli_int(a, OPT_seed, 0, INT64_MAX, &seed))
+    if (!methods_layers(m, a) || !cli_int(a, OPT_seed, 0, INT64_MAX, &seed))
         return false;
     m->seed = (uint64_t)seed;
     return true;
 }
 
-sal_explain_opts cli_explain_opts(const cli_method_opts *m, const char *method, const cli_args *a,
+const char *cli_method_label(const cli_method_opts *m, size_t i, char *buf, size_t n)
+{
+    bool layer = m->several_layers && m->layers[i] != NULL;
+
+    (void)snprintf(buf, n, "%s%s%s", m->names[i], layer ? " " : "", layer ? m->layers[i] : "");
+    return buf;
+}
+
+sal_explain_opts cli_explain_opts(const cli_method_opts *m, size_t i, const cli_args *a,
                                   sal_param *params)
 {
     sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
-    const sal_method_info *info = sal_method_find(method);
+    const char *method = m->names[i];
 
     o.method = method;
     o.params = params;
-    for (size_t i = 0; i < m->n_params; i++) {
-        if (methods_param(method, m->params[i].name) != NULL)
-            params[o.n_params++] = m->params[i];
+    for (size_t k = 0; k < m->n_params; k++) {
+        if (methods_param(method, m->params[k].name) != NULL)
+            params[o.n_params++] = m->params[k];
     }
-    o.layer = info->wants_layer ? m->layer : NULL;
+    o.layer = m->layers[i];
     o.input = cli_value(a, OPT_input);
     o.output = cli_value(a, OPT_output);
     o.probabilities = cli_has(a, OPT_probabilities);

@@ -45,7 +45,7 @@ static sal_status bench_prepare(bench_job *j, sal_error *err)
         st = sal_runner_new(&j->runner, j->model, &ro, err);
         return st == SAL_OK ? bench_once(j, err) : st;
     }
-    sal_explain_opts o = cli_explain_opts(&j->methods, j->method, j->a, params);
+    sal_explain_opts o = cli_explain_opts(&j->methods, 0, j->a, params);
     o.threads = j->threads;
     o.precision = j->precision;
     st = sal_explain_plan_new(&j->plan, j->model, &o, j->in.tensors, err);
@@ -195,9 +195,11 @@ static int bench_options(bench_job *j)
         return cli_usage(a, "--grad is --method gradient; give one");
     if (j->methods.n != 1)
         return cli_usage(a, "one method at a time");
-    if (cli_has(a, OPT_grad))
-        j->method = "gradient";
-    else if (cli_has(a, OPT_method))
+    if (cli_has(a, OPT_grad)) {
+        j->methods.names[0] = "gradient";
+        j->methods.layers[0] = NULL;
+    }
+    if (cli_has(a, OPT_grad) || cli_has(a, OPT_method))
         j->method = j->methods.names[0];
     return CLI_OK;
 }

@@ -27,9 +27,9 @@ int verb_export(const cli_args *a)
     model = cli_open(a->positional[0], &status);
     if (model == NULL)
         return status;
-    sal_explain_opts o = cli_explain_opts(&m, m.names[0], a, params);
+    sal_explain_opts o = cli_explain_opts(&m, 0, a, params);
     st = sal_explain_export(model, &o, out, &info, &err);
-    if (st == SAL_EINVAL && (m.layer != NULL || o.input != NULL || o.output != NULL))
+    if (st == SAL_EINVAL && (m.layer_given || o.input != NULL || o.output != NULL))
         status = cli_usage(a, "%s", err.msg);
     else if (st != SAL_OK)
         status = cli_fail(sal_model_path(model), st, &err);

@@ -25,6 +25,7 @@ static void list_methods_json(cli_text *t)
         json_bool(t, "exportable", m->exportable);
         json_bool(t, "layer", m->wants_layer);
         json_string(t, "reference", m->reference);
+        json_string(t, "aliases", m->aliases == NULL ? "" : m->aliases);
         json_open(t, "parameters", '[');
         for (size_t k = 0; k < m->n_params; k++) {
             const sal_param_info *p = &m->params[k];
@@ -48,9 +49,11 @@ static void list_methods_print(void)
     for (size_t i = 0; i < sal_method_count(); i++) {
         const sal_method_info *m = sal_method_at(i);
 
-        printf("%s%-22s%s %s, %s%s%s\n%22s %s\n", cli_bold(true), m->name, cli_bold(false),
+        printf("%s%-27s%s %s, %s%s%s\n%22s %s\n", cli_bold(true), m->name, cli_bold(false),
                m->title, sal_method_kind_name(m->kind), m->is_signed ? ", signed" : "",
                m->exportable ? ", exportable" : "", "", m->reference);
+        if (m->aliases != NULL)
+            printf("%22s also %s\n", "", m->aliases);
         if (m->wants_layer)
             printf("%22s layer=NAME (found by itself): the layer whose map is shown\n", "");
         for (size_t k = 0; k < m->n_params; k++) {
@@ -108,7 +111,7 @@ static void list_rules_print(void)
     sal_rule_info r;
 
     for (size_t i = 0; sal_rule_at(i, &r); i++)
-        printf("%-14s %s\n", r.name, r.help);
+        printf("%-26s %s\n", r.name, r.help);
 }
 
 static void list_targets_json(cli_text *t)

@@ -289,7 +289,7 @@ TEST(rectifier_rules)
 
 static void check_relevance(sal_graph *g, double tol)
 {
-    sal_rules rules = {.desc = sal_rules_find("lrp-epsilon"), .epsilon = 1e-9};
+    sal_rules rules = {.desc = sal_rules_find("lrp-epsilon"), .p = {.epsilon = 1e-9}};
     sal_vid y = g->outputs[0], w;
     sal_tensor in[2] = {SAL_TENSOR_INIT, SAL_TENSOR_INIT};
 
@@ -325,7 +325,7 @@ TEST(relevance_is_conserved)
 TEST(relevance_of_rectifiers)
 {
     nets_opts o = {.dtype = SAL_F64, .batch = 2, .bias = false, .seed = 7};
-    sal_rules rules = {.desc = sal_rules_find("lrp-epsilon"), .epsilon = 0};
+    sal_rules rules = {.desc = sal_rules_find("lrp-epsilon"), .p = {.epsilon = 0}};
     sal_graph *g = NULL;
     sal_tensor in = SAL_TENSOR_INIT, out[2] = {SAL_TENSOR_INIT, SAL_TENSOR_INIT};
 
@@ -357,7 +357,8 @@ TEST(out_of_memory)
 
         for (long n = 0; st == SAL_ENOMEM && n < 100000; n += 7) {
             sal_bytes notes = {NULL, 0, 0};
-            sal_rules rules = {.desc = sal_rules_find(names[m]), .epsilon = 1e-9, .notes = &notes};
+            sal_rules rules = {
+                .desc = sal_rules_find(names[m]), .p = {.epsilon = 1e-9}, .notes = &notes};
             sal_graph *g = NULL;
             sal_vid grad, none = SAL_NONE;
 

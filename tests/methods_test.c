@@ -341,20 +341,25 @@ TEST(softmax_is_seen_through)
 
 /* ---- golden maps of captum and pytorch-grad-cam (tests/oracle/make_methods.py) ---- */
 
-#define GOLDEN SAL_SOURCE_DIR "/tests/golden/methods/"
+/* ---- and of zennit (tests/oracle/make_rules.py) ---- */
 
-static void golden_read(const char *name, sal_tensor *out)
+static void golden_path(const char *folder, const char *name, char *path, size_t n)
+{
+    (void)snprintf(path, n, SAL_SOURCE_DIR "/tests/golden/%s/%s", folder, name);
+}
+
+static void golden_read(const char *folder, const char *name, sal_tensor *out)
 {
     char path[512];
 
-    (void)snprintf(path, sizeof(path), GOLDEN "%s", name);
+    golden_path(folder, name, path, sizeof(path));
     *out = (sal_tensor)SAL_TENSOR_INIT;
     CHECK_OK(sal_npy_read(out, path, &err));
 }
 
 /* The noise is the oracle's own: the mean gradient over x + noise. */
 static void golden_smooth_grad(const sal_graph *g, const sal_tensor *x, const sal_tensor *q,
-                               const char *noise, sal_tensor *out)
+                               const char *folder, const char *noise, sal_tensor *out)
 {
     sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
     sal_explainer *e = NULL;
@@ -363,7 +368,7 @@ static void golden_smooth_grad(const sal_graph *g, const sal_tensor *x, const sa
 
     opts.method = "gradient";
     opts.threads = 1;
-    golden_read(noise, &add);
+    golden_read(folder, noise, &add);
     CHECK_OK(sal_tensor_cast(&moved, x, SAL_F32, &err));
     CHECK_OK(sal_tensor_new(out, SAL_F32, x->rank, x->dims, &err));
     CHECK_OK(sal_explainer_new(&e, g, &opts, NULL, &err));
@@ -413,19 +418,22 @@ static void golden_map(const sal_graph *g, const json_t *c, const sal_tensor *x,
     sal_explainer_free(e);
 }
 
-TEST(goldens)
+static void golden_folder(const char *folder)
 {
     static const int64_t q_dims[] = {1, 5};
     json_error_t bad;
-    json_t *meta = json_load_file(GOLDEN "meta.json", 0, &bad), *c;
+    char path[512];
+    golden_path(folder, "meta.json", path, sizeof(path));
+    json_t *meta = json_load_file(path, 0, &bad), *c;
     float weights[5] = {0};
     sal_tensor x, q = sal_tensor_borrow(SAL_F32, 2, q_dims, weights);
     sal_graph *g = NULL;
     size_t i;
 
     CHECK(meta != NULL);
-    CHECK_OK(sal_onnx_read(&g, GOLDEN "model.onnx", &err));
-    golden_read("input.npy", &x);
+    golden_path(folder, "model.onnx", path, sizeof(path));
+    CHECK_OK(sal_onnx_read(&g, path, &err));
+    golden_read(folder, "input.npy", &x);
     weights[json_integer_value(json_object_get(meta, "target"))] = 1;
     json_array_foreach(json_object_get(meta, "cases"), i, c)
     {
@@ -434,9 +442,9 @@ TEST(goldens)
                      *absolute = json_object_get(c, "absolute");
         sal_tensor expected, got = SAL_TENSOR_INIT;
 
-        golden_read(file, &expected);
+        golden_read(folder, file, &expected);
         if (noise != NULL)
-            golden_smooth_grad(g, &x, &q, json_string_value(noise), &got);
+            golden_smooth_grad(g, &x, &q, folder, json_string_value(noise), &got);
         else
             golden_map(g, c, &x, &q, &got);
         double r = nets_pearson(&got, &expected), worst = 0;
@@ -453,6 +461,16 @@ TEST(goldens)
     sal_graph_free(g);
     sal_tensor_free(&x);
     json_decref(meta);
+}
+
+TEST(goldens)
+{
+    golden_folder("methods");
+}
+
+TEST(goldens_of_rules)
+{
+    golden_folder("rules");
 }
 
 /* ---- perturbation ---- */
@@ -763,7 +781,7 @@ int main(int argc, char **argv)
                         TESTS(T(cam_identities), T(cam_weights), T(layer_by_name),
                               T(layer_of_transformer), T(contrast_is_linear), T(completeness),
                               T(smooth_grad), T(batches), T(softmax_is_seen_through), T(goldens),
-                              T(planted_patches), T(occlusion_windows), T(occlusion_without_batch),
-                              T(parameters_are_checked), T(cancelling), T(questions),
-                              T(questions_about_elements)));
+                              T(goldens_of_rules), T(planted_patches), T(occlusion_windows),
+                              T(occlusion_without_batch), T(parameters_are_checked), T(cancelling),
+                              T(questions), T(questions_about_elements)));
 }

@@ -46,13 +46,14 @@ typedef struct sal_method_info {
     bool wants_layer;
     size_t n_params;
     const sal_param_info *params;
+    const char *aliases; /* other names it is known by, separated by spaces; NULL when none */
 } sal_method_info;
 
 /* The table of methods, in the order in which they are listed. */
 SAL_API size_t sal_method_count(void);
 /* NULL beyond the end. Static. */
 SAL_API const sal_method_info *sal_method_at(size_t i);
-/* NULL when unknown. Static. */
+/* By name or alias; NULL when unknown. Static. */
 SAL_API const sal_method_info *sal_method_find(const char *name);
 /* "attribution", "cam", "perturbation". Static. */
 SAL_API const char *sal_method_kind_name(sal_method_kind kind);

@@ -145,9 +145,9 @@ static sal_status runner_ones(const sal_graph *g, sal_vid v, sal_tensor *out, sa
 static sal_status runner_differentiate(const sal_runner *r, sal_graph *g, runner_plan *plan,
                                        sal_error *err)
 {
-    sal_rules rules = {.desc = r->rules, .epsilon = 1e-6};
+    sal_rules rules = {.desc = r->rules, .p = r->rules->params};
     size_t n = r->opts.n_wrt, at = r->n_outputs;
-    sal_vid of = sal_graph_find(g, r->names[at]), seed, start;
+    sal_vid of = sal_graph_find(g, r->names[at]), seed;
     const sal_value *v = sal_val(g, of);
     sal_vid *wrt = sal_calloc(2 * n + 1, sizeof(*wrt));
     sal_status st = SAL_OK;
@@ -169,14 +169,7 @@ static sal_status runner_differentiate(const sal_runner *r, sal_graph *g, runner
     SAL_TRY(runner_ones(g, of, &plan->ones, err));
     SAL_TRY(sal_graph_input(g, sal_graph_find(g, "seed") == SAL_NONE ? "seed" : "salience_seed",
                             v->dtype, v->rank, v->dims, &seed, err));
-    start = seed;
-    if (r->rules->relevance) {
-        sal_builder b = SAL_BUILDER(g, err, "seed");
-
-        start = sal_b2(&b, "Mul", seed, of);
-        SAL_TRY(b.st);
-    }
-    SAL_TRY(sal_differentiate(g, 1, &of, &start, (int)n, wrt, &rules, wrt + n, err));
+    SAL_TRY(sal_differentiate(g, 1, &of, &seed, (int)n, wrt, &rules, wrt + n, err));
     g->n_outputs = r->n_outputs;
     for (size_t i = 0; i < n; i++)
         SAL_TRY(sal_graph_add_output(g, wrt[n + i], err));

@@ -15,9 +15,17 @@ typedef struct diff_sweep {
     const sal_rules *rules; /* NULL: plain */
     sal_vid *adj;           /* by value id: its adjoint so far, SAL_NONE = zero */
     bool *dep;              /* by value id: depends on wrt */
-    size_t cap;             /* entries of adj and dep */
+    uint8_t *place;         /* by value id: DIFF_LIVE ..; only kept for rules by role */
+    size_t cap;             /* entries of adj, dep and place */
     int depth;
 } diff_sweep;
+
+/* Where a value stands. */
+enum {
+    DIFF_LIVE = 1,   /* depends on an input of the graph */
+    DIFF_BEHIND = 2, /* a layer stands between it and the inputs */
+    DIFF_AHEAD = 4,  /* a layer stands between it and the outputs */
+};
 
 static sal_status diff_reserve(diff_sweep *s)
 {
@@ -36,9 +44,14 @@ static sal_status diff_reserve(diff_sweep *s)
     if (dep == NULL)
         return sal_fail_nomem(s->b->err);
     s->dep = dep;
+    uint8_t *place = sal_realloc(s->place, need * sizeof(*place));
+    if (place == NULL)
+        return sal_fail_nomem(s->b->err);
+    s->place = place;
     for (size_t i = s->cap; i < need; i++) {
         s->adj[i] = SAL_NONE;
         s->dep[i] = false;
+        s->place[i] = 0;
     }
     s->cap = need;
     return SAL_OK;
@@ -48,6 +61,85 @@ static void diff_release(diff_sweep *s)
 {
     sal_free(s->adj);
     sal_free(s->dep);
+    sal_free(s->place);
+}
+
+/* ---- roles ---- */
+
+static bool diff_by_role(const sal_rules *rules)
+{
+    for (int i = 0; rules != NULL && i < SAL_ROLES; i++) {
+        if (rules->desc->by_role[i] != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool diff_is_convolution(const sal_node *n)
+{
+    return strcmp(n->op->name, "Conv") == 0 || strcmp(n->op->name, "ConvTranspose") == 0;
+}
+
+static bool diff_is_layer(const diff_sweep *s, const sal_node *n)
+{
+    if (!diff_is_convolution(n) && strcmp(n->op->name, "Gemm") != 0 &&
+        strcmp(n->op->name, "MatMul") != 0)
+        return false;
+    return n->in[1] != SAL_NONE && (s->place[n->in[1]] & DIFF_LIVE) == 0;
+}
+
+/* Forward over nodes lo..hi: what depends on the inputs, and through a layer. */
+static void diff_place(diff_sweep *s, size_t lo, size_t hi)
+{
+    const sal_graph *g = s->b->g;
+
+    for (size_t i = 0; lo == 0 && i < g->n_inputs; i++)
+        s->place[g->inputs[i]] |= DIFF_LIVE;
+    for (size_t i = lo; i < hi; i++) {
+        const sal_node *n = g->nodes[i];
+        uint8_t place = 0;
+
+        for (int k = 0; k < n->n_in; k++)
+            place |= n->in[k] == SAL_NONE ? 0 : s->place[n->in[k]] & (DIFF_LIVE | DIFF_BEHIND);
+        if ((place & DIFF_LIVE) != 0 && diff_is_layer(s, n))
+            place |= DIFF_BEHIND;
+        for (int k = 0; k < n->n_out; k++) {
+            if (n->out[k] != SAL_NONE)
+                s->place[n->out[k]] |= place;
+        }
+    }
+}
+
+/* Backwards over one node: what reaches the outputs through a layer. */
+static void diff_place_ahead(diff_sweep *s, const sal_node *n)
+{
+    bool ahead = diff_is_layer(s, n);
+
+    for (int k = 0; k < n->n_out; k++)
+        ahead = ahead || (n->out[k] != SAL_NONE && (s->place[n->out[k]] & DIFF_AHEAD) != 0);
+    for (int k = 0; ahead && k < n->n_in; k++) {
+        if (n->in[k] != SAL_NONE)
+            s->place[n->in[k]] |= DIFF_AHEAD;
+    }
+}
+
+/* The rule for the part that a node plays; NULL when there is none. */
+static sal_rule_fn diff_role_rule(const diff_sweep *s, const sal_node *n)
+{
+    const sal_rule_fn *by_role = s->rules->desc->by_role;
+    bool before = true, last = true;
+
+    for (int k = 0; k < n->n_in; k++)
+        before = before && (n->in[k] == SAL_NONE || (s->place[n->in[k]] & DIFF_BEHIND) == 0);
+    if (!diff_is_layer(s, n))
+        return before ? by_role[SAL_ROLE_BEFORE] : NULL;
+    for (int k = 0; k < n->n_out; k++)
+        last = last && (n->out[k] == SAL_NONE || (s->place[n->out[k]] & DIFF_AHEAD) == 0);
+    if (last && by_role[SAL_ROLE_LAST] != NULL)
+        return by_role[SAL_ROLE_LAST];
+    if (before && by_role[SAL_ROLE_FIRST] != NULL)
+        return by_role[SAL_ROLE_FIRST];
+    return by_role[diff_is_convolution(n) ? SAL_ROLE_CONVOLUTION : SAL_ROLE_DENSE];
 }
 
 /* Mark what depends on the already marked values in nodes lo..hi. */
@@ -118,9 +210,13 @@ static sal_status diff_expansion(diff_sweep *s, const sal_node *n)
     hi = g->n_nodes;
     SAL_TRY(diff_reserve(s));
     diff_mark(s, lo, hi);
+    if (diff_by_role(s->rules))
+        diff_place(s, lo, hi);
     for (int k = 0; k < n->n_out; k++) {
         sal_vid gout = n->out[k] == SAL_NONE ? SAL_NONE : s->adj[n->out[k]];
 
+        if (out[k] != SAL_NONE && n->out[k] != SAL_NONE)
+            s->place[out[k]] |= s->place[n->out[k]];
         /* An expansion that returns one of its inputs (Identity, Dropout) needs no special case. */
         if (gout != SAL_NONE && out[k] != SAL_NONE && s->dep[out[k]])
             s->adj[out[k]] = sal_b_add_opt(b, s->adj[out[k]], gout);
@@ -135,10 +231,15 @@ done:
     return st;
 }
 
-static sal_rule_fn diff_rule(const sal_rules *rules, const sal_node *n)
+static sal_rule_fn diff_rule(const diff_sweep *s, const sal_node *n)
 {
+    const sal_rules *rules = s->rules;
+
     if (rules == NULL)
         return NULL;
+    sal_rule_fn by_role = diff_by_role(rules) ? diff_role_rule(s, n) : NULL;
+    if (by_role != NULL)
+        return by_role;
     for (const sal_rule_override *o = rules->desc->overrides; o != NULL && o->op != NULL; o++) {
         if (strcmp(o->op, n->op->name) == 0)
             return o->fn;
@@ -149,7 +250,7 @@ static sal_rule_fn diff_rule(const sal_rules *rules, const sal_node *n)
 static sal_status diff_node(diff_sweep *s, const sal_node *n)
 {
     sal_builder *b = s->b;
-    sal_rule_fn rule = diff_rule(s->rules, n);
+    sal_rule_fn rule = diff_rule(s, n);
     size_t slots = (size_t)n->n_in * 2 + (size_t)n->n_out;
     sal_vid *gin = NULL;
     sal_status st = SAL_OK;
@@ -220,6 +321,8 @@ static sal_status diff_range(diff_sweep *s, size_t lo, size_t hi)
             in = in || (n->in[k] != SAL_NONE && s->dep[n->in[k]]);
         if (in)
             SAL_TRY(diff_node(s, n));
+        if (out && diff_by_role(s->rules))
+            diff_place_ahead(s, n);
     }
 done:
     return st;
@@ -250,6 +353,8 @@ sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, co
         s.dep[wrt[i]] = true;
     }
     diff_mark(&s, 0, last);
+    if (diff_by_role(rules))
+        diff_place(&s, 0, last);
     for (int i = 0; i < n_out; i++) {
         sal_vid seed = seeds == NULL ? SAL_NONE : seeds[i];
 

@@ -20,18 +20,44 @@ typedef struct sal_rule_override {
     sal_rule_fn fn;
 } sal_rule_override;
 
+/* The part a node plays in the network, for rule sets that treat layers by their depth. A layer is
+ * a Conv, ConvTranspose, Gemm or MatMul whose second operand does not depend on the graph's inputs.
+ * The first of these that a rule set has a rule for is used, in this order. */
+typedef enum sal_role {
+    SAL_ROLE_LAST,        /* a layer between which and the outputs there is no other */
+    SAL_ROLE_FIRST,       /* a layer between which and the graph's inputs there is no other */
+    SAL_ROLE_CONVOLUTION, /* Conv, ConvTranspose */
+    SAL_ROLE_DENSE,       /* Gemm, MatMul */
+    SAL_ROLE_BEFORE,      /* any other node that no layer stands before */
+    SAL_ROLES,
+} sal_role;
+
+/* Parameters of rule sets; each names those it reads. */
+typedef struct sal_rule_params {
+    double epsilon;     /* stabiliser of the epsilon rule */
+    double gamma;       /* how much positive weights are favoured */
+    double alpha, beta; /* weights of the positive and the negative share */
+    double low, high;   /* bounds of the input; low >= high: its own least and largest value */
+    bool contrastive;   /* the last layer's negative weights count against */
+} sal_rule_params;
+
 /* One rule set: src/diff/rules/<id>.c and its row in src/diff/rules.def. */
 typedef struct sal_rules_desc {
     const char *name, *help;
     const sal_rule_override *overrides; /* NULL-terminated; may be NULL */
-    sal_rule_fn fallback; /* every other operator; NULL: the operator's own derivative */
-    bool relevance; /* a value's relevance is the value times its gradient under these rules */
+    sal_rule_fn fallback;           /* every other operator; NULL: the operator's own derivative */
+    sal_rule_fn by_role[SAL_ROLES]; /* come before the overrides; NULL: no rule */
+    sal_rule_params params;         /* defaults */
+    bool relevance; /* a value's relevance is the value (sal_rule_value) times its gradient under
+                       these rules */
+    bool unit;      /* the outputs' relevance is the seed, not the seed times their value */
+    bool merge;     /* the rules speak of layers with their normalisation folded in */
 } sal_rules_desc;
 
 /* A rule set with its parameters. */
 struct sal_rules {
     const sal_rules_desc *desc;
-    double epsilon;   /* stabiliser of lrp-epsilon */
+    sal_rule_params p;
     sal_bytes *notes; /* what the reader of the map should know, "; "-separated; may be NULL */
 };
 
@@ -58,6 +84,9 @@ sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, co
 sal_status sal_rule_plain(sal_vjp *v);
 /* As the entry of an operator: the rules are applied to the nodes of its expansion. */
 sal_status sal_rule_expand(sal_vjp *v, const sal_rules *rules);
+/* x for multiplying and dividing by: where relevance is given to elements that are zero, the
+ * quotient of relevance and value needs a value that is none. The same x away from zero. */
+sal_vid sal_rule_value(sal_builder *b, const sal_rules_desc *desc, sal_vid x);
 /* Note in rules->notes, once. */
 sal_status sal_rule_note(const sal_rules *rules, const char *text, sal_error *err);
 

@@ -247,3 +247,31 @@ sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *ar
     }
     return SAL_OK;
 }
+
+int sal_epilogue_ends(const sal_plan *p, const sal_group *group, sal_conv_end *ends,
+                      sal_vid *operand)
+{
+    int n = 0;
+    for (int i = 0; group != NULL && i < group->n_epilogue; i++, n++) {
+        epilogue_form f =
+            epilogue_form_of(p, group->anchor, group->epilogue[i].node, group->epilogue[i].chain);
+        if (n == SAL_CONV_ENDS)
+            return -1;
+        ends[n] = (sal_conv_end){.op = SAL_CONV_CLIP};
+        operand[n] = f.operand;
+        if (f.kind == EPI_FULL && f.alg == dnnl_binary_add) {
+            ends[n].op = SAL_CONV_ADD;
+        } else if (f.kind == EPI_FULL && f.alg == dnnl_binary_mul &&
+                   sal_val(p->g, f.operand)->dtype == SAL_BOOL) {
+            ends[n].op = SAL_CONV_KEEP;
+        } else if (f.kind == EPI_UNARY && f.alg == dnnl_eltwise_relu && f.a == 0.0f) {
+            ends[n].hi = INFINITY;
+        } else if (f.kind == EPI_UNARY && f.alg == dnnl_eltwise_clip) {
+            ends[n].lo = f.a;
+            ends[n].hi = f.b;
+        } else {
+            return -1;
+        }
+    }
+    return n;
+}

@@ -2,6 +2,7 @@
 #ifndef SAL_EXEC_EPILOGUE_H
 #define SAL_EXEC_EPILOGUE_H
 
+#include "exec/conv_rows.h"
 #include "exec/onednn.h"
 
 typedef struct sal_postops {
@@ -25,6 +26,12 @@ void sal_postops_free(sal_postops *po);
 /* Bring the operands into their forms and add them as arguments. */
 sal_status sal_postops_args(sal_plan *p, const sal_postops *po, sal_prim_arg *args, int *n_args,
                             sal_error *err);
+
+/* The epilogue as operations of our own convolution kernel; operands are the logical values of
+ * `operand`, SAL_NONE where there is none. Returns their number, or -1 when one of them needs
+ * oneDNN. */
+int sal_epilogue_ends(const sal_plan *p, const sal_group *group, sal_conv_end *ends,
+                      sal_vid *operand);
 
 /* The element type of activations of heavy kernels. */
 static inline sal_dtype sal_plan_act(const sal_plan *p)

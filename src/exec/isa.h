@@ -2,6 +2,8 @@
 #ifndef SAL_EXEC_ISA_H
 #define SAL_EXEC_ISA_H
 
+#include "exec/conv_rows.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +61,9 @@ typedef struct sal_isa_table {
      * into x and dx) whose x equals the maximum y. */
     void (*max_scatter)(float *dx, const float *x, const float *y, const float *dy,
                         const int64_t *taps, int n);
+    /* The convolution kernel for segments of this many pixels at this stride; NULL when there is
+     * none. */
+    sal_conv_row_fn (*conv_rows)(int pixels, int stride);
 } sal_isa_table;
 
 /* The best table for this machine, or a lesser one when the environment variable SAL_CPU says

@@ -56,7 +56,7 @@ static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
         return false;
     if (n->op->eval == NULL)
         return true;
-    return !*reference && (n->op->flags & SAL_OP_MOVE) == 0 &&
+    return !*reference && (n->op->flags & (SAL_OP_MOVE | SAL_OP_EVAL)) == 0 &&
            !sal_tile_code(g, n, &op, &p0, &p1, &operands) &&
            sal_dtype_is_float(sal_val(g, n->out[0])->dtype);
 }

@@ -118,6 +118,10 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(sal_graph_bind_symbols(&out->graph, model, 0, NULL, &how, err));
     /* Written-out layers have better derivatives and relevance rules as one operator. */
     SAL_TRY(sal_pass_recognise(out->graph, err));
+    const sal_rules_desc *rules =
+        out->method->rules == NULL ? NULL : sal_rules_find(out->method->rules);
+    if (rules != NULL && rules->merge)
+        SAL_TRY(sal_pass_bn(out->graph, err));
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));
     SAL_TRY(graph_check_input(out->graph, &out->target, err));

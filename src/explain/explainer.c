@@ -411,7 +411,8 @@ static sal_status explainer_text(const sal_bytes *b, char **out, sal_error *err)
 }
 
 /* What completeness leaves open, for every sample; a note when that is a lot. */
-static sal_status explainer_residual(sal_explanation *out, sal_bytes *notes, sal_error *err)
+static sal_status explainer_residual(sal_explanation *out, const sal_method_info *info,
+                                     sal_bytes *notes, sal_error *err)
 {
     int64_t elements = sal_tensor_count(&out->map) / (int64_t)out->n;
     double worst = 0.0;
@@ -429,7 +430,10 @@ static sal_status explainer_residual(sal_explanation *out, sal_bytes *notes, sal
         out->residual[i] = sum - whole;
         worst = fmax(worst, fabs(out->residual[i]) / fmax(fabs(whole), 1e-12));
     }
-    if (worst <= 0.1)
+    bool by_steps = false;
+    for (size_t i = 0; i < info->n_params; i++)
+        by_steps = by_steps || strcmp(info->params[i].name, "steps") == 0;
+    if (worst <= 0.1 || !by_steps)
         return SAL_OK;
     return sal_bytes_printf(notes, err,
                             "%sthe map misses %.0f%% of what it should add up to; take more steps",
@@ -456,7 +460,7 @@ static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *q
     if (e->x.notes.len > 0)
         SAL_TRY(sal_bytes_add(&notes, e->x.notes.data, e->x.notes.len, err));
     if (e->x.method->complete)
-        SAL_TRY(explainer_residual(out, &notes, err));
+        SAL_TRY(explainer_residual(out, &e->x.method->info, &notes, err));
     st = explainer_text(&notes, &out->notes, err);
 done:
     sal_bytes_free(&notes);

@@ -65,6 +65,11 @@ double sal_method_param(const sal_method_desc *d, const double *params, const ch
 
 /* dT/d(wrt) under the method's rule set (relevance for relevance rules). */
 sal_vid sal_build_gradient(sal_method_build *m, sal_vid wrt);
+/* The same for n values at once under the rule set of that name; NULL: the plain gradient. */
+void sal_build_gradients(sal_method_build *m, const char *rules, int n, const sal_vid *wrt,
+                         sal_vid *grads);
+/* As `build` of a method that is its rule set and nothing else: the map is dT/dx under it. */
+sal_status sal_build_attribution(sal_method_build *m);
 /* Note when the model has no rectifier, so that a rule for rectifiers changes nothing. */
 void sal_build_note_rectifiers(sal_method_build *m);
 /* The layer as a grid: activations and gradient as [N, C, h, w]. */

@@ -7,10 +7,29 @@ static const sal_method_desc *const methods_table[] = {
 #undef SAL_METHOD
 };
 
+static bool methods_alias(const char *aliases, const char *name)
+{
+    size_t n = strlen(name);
+
+    while (aliases != NULL && *aliases != '\0') {
+        size_t length = strcspn(aliases, " ");
+
+        if (length == n && memcmp(aliases, name, n) == 0)
+            return true;
+        aliases += length;
+        aliases += strspn(aliases, " ");
+    }
+    return false;
+}
+
 const sal_method_desc *sal_method_desc_find(const char *name)
 {
     for (size_t i = 0; name != NULL && i < SAL_COUNTOF(methods_table); i++) {
         if (strcmp(methods_table[i]->info.name, name) == 0)
+            return methods_table[i];
+    }
+    for (size_t i = 0; name != NULL && i < SAL_COUNTOF(methods_table); i++) {
+        if (methods_alias(methods_table[i]->info.aliases, name))
             return methods_table[i];
     }
     return NULL;
@@ -55,20 +74,58 @@ double sal_method_param(const sal_method_desc *d, const double *params, const ch
     return 0.0;
 }
 
-sal_vid sal_build_gradient(sal_method_build *m, sal_vid wrt)
+/* Parameters of a method that are those of its rules, by name. */
+static void methods_rule_params(const sal_method_build *m, sal_rule_params *p)
+{
+    const struct {
+        const char *name;
+        double *value;
+    } known[] = {{"epsilon", &p->epsilon}, {"gamma", &p->gamma}, {"alpha", &p->alpha},
+                 {"beta", &p->beta},       {"low", &p->low},     {"high", &p->high}};
+
+    for (size_t i = 0; i < m->method->info.n_params; i++) {
+        const char *name = m->method->info.params[i].name;
+
+        for (size_t k = 0; k < SAL_COUNTOF(known); k++) {
+            if (strcmp(name, known[k].name) == 0)
+                *known[k].value = m->params[i];
+        }
+        if (strcmp(name, "contrastive") == 0)
+            p->contrastive = m->params[i] != 0.0;
+    }
+}
+
+void sal_build_gradients(sal_method_build *m, const char *set, int n, const sal_vid *wrt,
+                         sal_vid *grads)
 {
     sal_builder *b = m->b;
-    sal_rules rules = {.desc =
-                           sal_rules_find(m->method->rules == NULL ? "gradient" : m->method->rules),
-                       .epsilon = sal_method_param(m->method, m->params, "epsilon"),
-                       .notes = m->notes};
-    sal_vid logits = m->target->logits, seed = m->target->seed, grad = SAL_NONE;
+    sal_rules rules = {.desc = sal_rules_find(set == NULL ? "gradient" : set), .notes = m->notes};
+    sal_vid logits = m->target->logits, seed = m->target->seed;
 
+    rules.p = rules.desc->params;
+    methods_rule_params(m, &rules.p);
+    if (rules.desc->unit)
+        seed = sal_b2(b, "Div", seed, sal_rule_value(b, rules.desc, logits));
     if (b->st == SAL_OK)
-        b->st = sal_differentiate(b->g, 1, &logits, &seed, 1, &wrt, &rules, &grad, b->err);
-    if (b->st == SAL_OK && rules.desc->relevance)
-        grad = sal_b2(b, "Mul", wrt, grad);
-    return b->st == SAL_OK ? grad : SAL_NONE;
+        b->st = sal_differentiate(b->g, 1, &logits, &seed, n, wrt, &rules, grads, b->err);
+    for (int i = 0; i < n && b->st == SAL_OK && rules.desc->relevance; i++)
+        grads[i] = sal_b2(b, "Mul", sal_rule_value(b, rules.desc, wrt[i]), grads[i]);
+    for (int i = 0; i < n && b->st != SAL_OK; i++)
+        grads[i] = SAL_NONE;
+}
+
+sal_vid sal_build_gradient(sal_method_build *m, sal_vid wrt)
+{
+    sal_vid grad = SAL_NONE;
+
+    sal_build_gradients(m, m->method->rules, 1, &wrt, &grad);
+    return grad;
+}
+
+sal_status sal_build_attribution(sal_method_build *m)
+{
+    m->saliency = sal_build_gradient(m, m->target->input);
+    return m->b->st;
 }
 
 void sal_build_note_rectifiers(sal_method_build *m)

@@ -19,6 +19,7 @@ enum sal_op_flags {
     SAL_OP_COMPOSITE = 1u << 5,  /* has no eval; expand defines it */
     SAL_OP_PIECEWISE = 1u << 6,  /* activation through which LRP passes relevance unchanged */
     SAL_OP_CONTROL = 1u << 7,    /* holds graphs; `unfold` puts them in its place */
+    SAL_OP_EVAL = 1u << 8,       /* runs by eval; expand is for its derivative only */
 };
 
 /* Shape and type inference of one node. Sets dtype, rank, dims (and `known` where shape arithmetic

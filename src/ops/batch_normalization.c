@@ -5,10 +5,13 @@
 
 #include <math.h>
 
-/* Opsets 7 and 8: spatial = 0 keeps statistics for every element instead of every channel. */
+/* Opset 14 and later: training_mode = 1 is another operator. Opsets 7 and 8: spatial = 0 keeps
+ * statistics for every element instead of every channel. */
 static sal_status batch_norm_upgrade(sal_upgrade *u)
 {
     sal_vid scale = sal_node_in(u->node, 1);
+    if (sal_node_int(u->node, "training_mode", 0) != 0)
+        return sal_upgrade_rename(u, "BatchNormTraining");
     if (sal_node_int(u->node, "spatial", 1) == 0 && scale != SAL_NONE &&
         sal_val(u->g, scale)->rank != 1)
         return sal_fail(u->err, SAL_EUNSUPPORTED,
@@ -26,8 +29,7 @@ static sal_status batch_norm_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (sal_node_int(c->node, "training_mode", 0) != 0)
         return sal_fail(c->err, SAL_EUNSUPPORTED,
-                        "training_mode=1 is not supported; export the model in "
-                        "evaluation mode");
+                        "training_mode=1 is the operator BatchNormTraining");
     if (x->rank == 0)
         return sal_fail(c->err, SAL_ESHAPE, "the input is a scalar; batch and channels are needed");
     for (int i = 1; i < 5 && st == SAL_OK; i++)

@@ -11,6 +11,7 @@
 sal_status sal_upgrade_attr_to_input(sal_upgrade *u, const char *name, int i,
                                      sal_dtype float_dtype);
 sal_status sal_upgrade_set_int(sal_upgrade *u, const char *name, int64_t v); /* add or replace */
+sal_status sal_upgrade_set_float(sal_upgrade *u, const char *name, double v);
 sal_status sal_upgrade_set_str(sal_upgrade *u, const char *name, const char *v);
 sal_status sal_upgrade_drop(sal_upgrade *u, const char *name);
 sal_status sal_upgrade_set_input(sal_upgrade *u, int i,

@@ -44,12 +44,12 @@ json() {
 run 0 --help
 says out 'usage: salience'
 run 0 --version
-for verb in inspect doctor run grad explain export bench list pull; do
+for verb in inspect doctor run grad explain diff export bench list pull; do
     run 0 "$verb" --help
     says out "usage: salience $verb"
 done
 run 0 --man
-for verb in INSPECT DOCTOR RUN GRAD EXPLAIN EXPORT BENCH LIST PULL METHODS; do says out "^.SH $verb"; done
+for verb in INSPECT DOCTOR RUN GRAD EXPLAIN DIFF EXPORT BENCH LIST PULL METHODS; do says out "^.SH $verb"; done
 for shell in bash zsh fish; do
     run 0 --completion $shell
     says out integrated-gradients
@@ -89,6 +89,26 @@ run 0 list checks
 says out deletion
 run 0 list checks --json
 json out
+run 0 explain net.onnx x.npy --method gradient,occlusion --agree --json
+says out '"mean_spearman"'
+json out
+run 0 explain net.onnx "$photo" --method gradient,occlusion --agree -o agree.png
+check "agreement is drawn" test -s agree.png
+
+# ---- diff -----------------------------------------------------------------------------------------
+run 0 diff net.onnx net.onnx x.npy --method gradient
+says out 'same answer, same reasons'
+says out 'rank correlation 1.000'
+run 0 diff net.onnx net.onnx "$photo" --method gradient,occlusion -o diff.png --json
+says out '"cells_spearman"'
+json out
+json diff.json
+check "the sheet is drawn" test -s diff.png
+run 2 diff net.onnx x.npy
+run 2 diff net.onnx net.onnx x.npy -o diff.html
+run 1 diff net.onnx missing.onnx x.npy
+lines err 1
+says err '^missing.onnx'
 run 2 list methodz
 says err 'did you mean methods'
 run 2 run net.onnx

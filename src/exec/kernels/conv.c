@@ -1,9 +1,11 @@
-/* Conv: oneDNN's direct convolution over blocked layouts, bias and epilogue fused.
+/* Conv: our own direct convolution where that is faster, else oneDNN's; blocked layouts, bias and
+ * epilogue fused.
  *
  * Layouts are chosen here and not by oneDNN: blocked activations between convolutions, the first
  * one reads the row-major image. Implementations that are oneDNN's reference code are refused. */
 #include "exec/epilogue.h"
 #include "exec/kernels.h"
+#include "exec/kernels/conv_direct.h"
 
 #include "ops/core/window.h"
 
@@ -148,6 +150,41 @@ done:
     return st;
 }
 
+/* Our own kernel where it covers the problem. */
+static sal_status conv_own(sal_plan *p, const sal_node *n, const sal_group *gr,
+                           const conv_problem *q, bool *done, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    dnnl_memory_desc_t plain = NULL, blocked = NULL;
+    sal_pid weights;
+    if (q->rank != 4 || q->weights_rank != 4 || q->dilates[0] != 0 || q->dilates[1] != 0)
+        return SAL_OK;
+    sal_conv_direct c = {.batch = q->src[0],
+                         .in_channels = q->src[1],
+                         .out_channels = q->dst[1],
+                         .bias = sal_node_in(n, 2)};
+    for (int i = 0; i < 2; i++) {
+        c.in[i] = q->src[2 + i];
+        c.out[i] = q->dst[2 + i];
+        c.kernel[i] = q->weights[2 + i];
+        c.stride[i] = q->strides[i];
+        c.pad[i] = q->pad_l[i];
+    }
+    if (!sal_conv_direct_fits(p, &c, gr))
+        return SAL_OK;
+    SAL_TRY(sal_dnnl_desc(p, SAL_F32, 4, q->weights, SAL_PLAIN, &plain, err));
+    SAL_TRY(sal_conv_direct_weights(&c, &blocked, err));
+    SAL_TRY(sal_dnnl_weights(p, n->in[1], plain, blocked, SAL_F32, &weights, err));
+    SAL_TRY(sal_conv_direct_step(p, "conv", n, gr, &c, n->in[0], weights, err));
+    *done = true;
+done:
+    if (plain != NULL)
+        dnnl_memory_desc_destroy(plain);
+    if (blocked != NULL)
+        dnnl_memory_desc_destroy(blocked);
+    return st;
+}
+
 sal_status sal_lower_conv(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
                           sal_error *err)
 {
@@ -157,6 +194,9 @@ sal_status sal_lower_conv(sal_plan *p, const sal_node *n, const sal_group *gr, b
     *done = false;
     if (!conv_problem_of(p, n, &q))
         return SAL_OK;
+    SAL_TRY(conv_own(p, n, gr, &q, done, err));
+    if (*done)
+        goto done;
     SAL_TRY(conv_choose(p, &q, gr, &c, err));
     if (c.pd == NULL && gr != NULL && gr->n_epilogue > 0) {
         /* Some epilogue that only reference code knows: run it as a pass of its own. */

@@ -5,6 +5,7 @@
  * are separate passes, because post-operations there silently run reference code. */
 #include "exec/epilogue.h"
 #include "exec/kernels.h"
+#include "exec/kernels/conv_direct.h"
 #include "exec/kernels/image_grad.h"
 
 #include "ops/core/window.h"
@@ -271,6 +272,38 @@ done:
     return st;
 }
 
+/* The flipped forward convolution by our own kernel, where that covers the problem. */
+static sal_status transposed_own(sal_plan *p, const sal_node *n, const transposed *t,
+                                 const sal_group *gr, bool *done, sal_error *err)
+{
+    sal_status st = SAL_OK;
+    dnnl_memory_desc_t blocked = NULL;
+    sal_pid weights;
+    if (t->rank != 4 || t->group != 1)
+        return SAL_OK;
+    sal_conv_direct c = {
+        .batch = t->x[0], .in_channels = t->m, .out_channels = t->c, .bias = sal_node_in(n, 2)};
+    for (int i = 0; i < 2; i++) {
+        if (t->w.strides[i] != 1 || t->w.dilations[i] != 1)
+            return SAL_OK;
+        c.in[i] = t->w.in[i];
+        c.out[i] = t->w.out[i];
+        c.kernel[i] = t->kernel[i];
+        c.stride[i] = 1;
+        c.pad[i] = t->kernel[i] - 1 - t->w.pads_begin[i];
+    }
+    if (c.pad[0] < 0 || c.pad[1] < 0 || !sal_conv_direct_fits(p, &c, gr))
+        return SAL_OK;
+    SAL_TRY(sal_conv_direct_weights(&c, &blocked, err));
+    SAL_TRY(transposed_weights(p, n, t, true, blocked, &weights, err));
+    SAL_TRY(sal_conv_direct_step(p, "conv-flipped", n, gr, &c, n->in[0], weights, err));
+    *done = true;
+done:
+    if (blocked != NULL)
+        dnnl_memory_desc_destroy(blocked);
+    return st;
+}
+
 sal_status sal_lower_conv_transpose(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
                                     sal_error *err)
 {
@@ -288,6 +321,10 @@ sal_status sal_lower_conv_transpose(sal_plan *p, const sal_node *n, const sal_gr
     if (*done)
         return SAL_OK;
     bool constant = sal_val(p->g, n->in[1])->constant != NULL;
+    if (constant)
+        SAL_TRY(transposed_own(p, n, &t, gr, done, err));
+    if (*done)
+        return SAL_OK;
     SAL_TRY(transposed_choose(p, &t, gr, constant, &d, &forward, err));
     if (d.pd == NULL)
         goto done;

@@ -429,6 +429,8 @@ static void add_windows(float *row, const float *from, int64_t pixels, int64_t s
 #define ISA_TEXT2(x) #x
 #define ISA_TEXT(x)  ISA_TEXT2(x)
 
+sal_conv_row_fn ISA(sal_conv_rows)(int pixels, int stride); /* conv_rows.c */
+
 extern const sal_isa_table ISA(sal_isa_table);
 const sal_isa_table ISA(sal_isa_table) = {
     .name = ISA_TEXT(SAL_ISA),
@@ -456,4 +458,5 @@ const sal_isa_table ISA(sal_isa_table) = {
     .pixel_products = pixel_products,
     .add_windows = add_windows,
     .max_scatter = max_scatter,
+    .conv_rows = ISA(sal_conv_rows),
 };

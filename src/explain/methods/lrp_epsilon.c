@@ -2,12 +2,6 @@
  * src/diff/rules/lrp_epsilon.c. */
 #include "explain/methods.h"
 
-static sal_status lrp_epsilon_build(sal_method_build *m)
-{
-    m->saliency = sal_build_gradient(m, m->target->input);
-    return m->b->st;
-}
-
 static const sal_param_info lrp_epsilon_params[] = {
     {"epsilon", SAL_PARAM_FLOAT, 1e-9, 0.0, 1e6,
      "stabiliser of each layer's output, absorbs relevance; none below 1e-7"},
@@ -23,5 +17,6 @@ const sal_method_desc sal_method_lrp_epsilon = {
              .n_params = SAL_COUNTOF(lrp_epsilon_params),
              .params = lrp_epsilon_params},
     .rules = "lrp-epsilon",
-    .build = lrp_epsilon_build,
+    .build = sal_build_attribution,
+    .complete = true,
 };

@@ -57,6 +57,13 @@ sal_status sal_upgrade_set_int(sal_upgrade *u, const char *name, int64_t v)
     return a.name == NULL ? upgrade_nomem(u) : upgrade_put(u, &a);
 }
 
+sal_status sal_upgrade_set_float(sal_upgrade *u, const char *name, double v)
+{
+    sal_attr a = {.kind = SAL_ATTR_FLOAT, .f = v};
+    a.name = sal_arena_strdup(&u->g->arena, name);
+    return a.name == NULL ? upgrade_nomem(u) : upgrade_put(u, &a);
+}
+
 sal_status sal_upgrade_set_str(sal_upgrade *u, const char *name, const char *v)
 {
     sal_attr a = {.kind = SAL_ATTR_STRING, .n = strlen(v)};

@@ -1,0 +1,18 @@
+/* Composite: flat in the first layer, alpha-beta with 2 and 1 for other convolutions, epsilon for
+ * dense layers. */
+#include "diff/lrp.h"
+#include "diff/rules.h"
+
+const sal_rules_desc sal_rules_epsilon_alpha2_beta1_flat = {
+    .name = "epsilon-alpha2-beta1-flat",
+    .help = "epsilon-alpha2-beta1 with equal shares in the first layer; gives R / x",
+    .overrides = sal_lrp_overrides,
+    .fallback = sal_lrp_other,
+    .by_role = {[SAL_ROLE_FIRST] = sal_lrp_flat,
+                [SAL_ROLE_CONVOLUTION] = sal_lrp_alpha_beta,
+                [SAL_ROLE_DENSE] = sal_lrp_epsilon,
+                [SAL_ROLE_BEFORE] = sal_lrp_before},
+    .params = {.epsilon = 1e-6, .alpha = 2, .beta = 1},
+    .relevance = true,
+    .merge = true,
+};

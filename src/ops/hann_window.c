@@ -1,0 +1,28 @@
+/* HannWindow: w_k = (1 - cos(2 pi k / N)) / 2. */
+#include "ops/core/signal.h"
+
+static sal_status hann_window_eval(const sal_eval *e)
+{
+    static const double a[3] = {0.5, -0.5, 0.0};
+    return sal_signal_window_eval(e, a);
+}
+
+static const char *const hann_window_cases[] = {
+    "i64[]{10}",
+    "i32[]{7} ; periodic=0 output_datatype=11",
+    "i64[]{1}",
+    NULL,
+};
+
+const sal_op_desc sal_op_hann_window = {
+    .name = "HannWindow",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = SAL_OP_NOGRAD,
+    .since = 17,
+    .infer = sal_signal_window_infer,
+    .eval = hann_window_eval,
+    .cases = hann_window_cases,
+};

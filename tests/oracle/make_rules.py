@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Golden maps of the relevance rules and what stands on gradients: tests/golden/rules/.
+
+The oracles are zennit 0.5.1 and captum 0.9. The format is that of make_methods.py.
+"""
+
+import os
+import sys
+import types
+
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+from golden_folder import Folder  # noqa: E402
+import nets  # noqa: E402
+import zoo  # noqa: E402
+
+# zennit reads torchvision for the names of two blocks, which are not used here.
+for name in ("torchvision", "torchvision.models", "torchvision.models.resnet"):
+    sys.modules.setdefault(name, types.ModuleType(name))
+for name in ("BasicBlock", "Bottleneck"):
+    setattr(sys.modules["torchvision.models.resnet"], name, type(name, (), {}))
+
+from zennit import composites, rules  # noqa: E402
+from zennit.canonizers import SequentialMergeBatchNorm  # noqa: E402
+from zennit.types import Convolution, Linear  # noqa: E402
+
+MERGE = [SequentialMergeBatchNorm()]
+BASE = composites.layer_map_base()
+
+
+def everywhere(rule):
+    return composites.LayerMapComposite(BASE + [((Linear,), rule)], canonizers=MERGE)
+
+
+def first(rule, others):
+    return composites.SpecialFirstLayerMapComposite(
+        BASE + [((Linear,), others)], [((Convolution,), rule)], canonizers=MERGE
+    )
+
+
+def relevance(net, x, target, composite, unit=False):
+    """Relevance of the input when the target's logit is handed out (unit: when one is)."""
+    x = x.clone().requires_grad_()
+    with composite.context(net) as changed:
+        out = changed(x)
+        start = torch.zeros_like(out)
+        start[0, target] = 1.0 if unit else out[0, target].detach()
+        (result,) = torch.autograd.grad(out, x, start)
+    return result
+
+
+def add_relevance(folder, net, x):
+    target, low, high = folder.target, float(x.min()), float(x.max())
+    box = {"low": -2.5, "high": 2.5}
+
+    def add(method, composite, params=None, suffix="", **more):
+        folder.add(
+            method, method + suffix, relevance(net, x, target, composite, **more), params,
+            library="zennit",
+        )
+
+    add("lrp-gamma", everywhere(rules.Gamma(0.25)), {"gamma": 0.25})
+    add("lrp-gamma", everywhere(rules.Gamma(2.0)), {"gamma": 2.0}, "-2")
+    add("lrp-alpha-beta", everywhere(rules.AlphaBeta(2.0, 1.0)))
+    add("lrp-z-plus", everywhere(rules.ZPlus()))
+    add("epsilon-plus", composites.EpsilonPlus(canonizers=MERGE))
+    add("epsilon-plus", composites.EpsilonPlus(epsilon=0.1, canonizers=MERGE), {"epsilon": 0.1}, "-0.1")
+    add("epsilon-plus-flat", composites.EpsilonPlusFlat(canonizers=MERGE))
+    given = composites.EpsilonGammaBox(
+        torch.full_like(x, -2.5), torch.full_like(x, 2.5), canonizers=MERGE
+    )
+    own = composites.EpsilonGammaBox(
+        torch.full_like(x, low), torch.full_like(x, high), canonizers=MERGE
+    )
+    add("epsilon-gamma-box", given, box)
+    add("epsilon-gamma-box", own, None, "-own")
+    add("epsilon-alpha2-beta1", composites.EpsilonAlpha2Beta1(canonizers=MERGE))
+    add("epsilon-alpha2-beta1-flat", composites.EpsilonAlpha2Beta1Flat(canonizers=MERGE))
+    z_box = rules.ZBox(torch.full_like(x, -2.5), torch.full_like(x, 2.5))
+    add("deep-taylor", first(z_box, rules.ZPlus()), box)
+    add("deep-taylor-w-square", first(rules.WSquare(), rules.ZPlus()))
+    # The paper's probabilities know no offsets; zennit keeps them unless told otherwise.
+    add(
+        "excitation-backprop",
+        composites.ExcitationBackprop(zero_params="bias", canonizers=MERGE),
+        unit=True,
+    )
+
+
+def main():
+    path = os.path.join(ROOT, "tests", "golden", "rules")
+    torch.manual_seed(31)
+    net = nets.settle(nets.SmallCnn(), zoo.crops(16, 32, 0.5, 0.5, seed=2), seed=31, far=0.0)
+    x = zoo.crops(1, 32, 0.5, 0.5, seed=6)
+    x[0, :, 3:6, 4:9] = 0.0  # relevance of elements that are zero must not be lost
+    target = int(net(x).argmax())
+    folder = Folder(path, net, x, target)
+    file = os.path.join(path, "model.onnx")
+    zoo.export(net, {"input": x}, "logits", file)
+    exact, x64 = net.double(), x.double()
+    add_relevance(folder, exact, x64)
+    folder.finish(logits=exact(x64)[0].tolist(), zennit="0.5.1")
+
+
+if __name__ == "__main__":
+    main()
