@@ -55,13 +55,32 @@ static int64_t direct_ceil(int64_t a, int64_t b)
 static bool direct_geometry_fits(const sal_conv_direct *c)
 {
     const int64_t last = (c->out[1] - 1) * c->stride[1];
-    if (c->kernel[0] * c->kernel[1] == 1 || c->kernel[0] > 16 || c->kernel[1] > 16 ||
-        c->stride[0] > 16 || c->stride[1] > SAL_CONV_STRIDES)
+    if (c->kernel[0] > 16 || c->kernel[1] > 16 || c->stride[0] > 16 ||
+        c->stride[1] > SAL_CONV_STRIDES)
         return false;
     /* Only the first pixel of a row may miss taps on the left, only the last one on the right, and
      * never at the same tap. */
     return c->pad[1] <= c->stride[1] && last - 1 < c->in[1] &&
            last - c->stride[1] - c->pad[1] + c->kernel[1] <= c->in[1];
+}
+
+/* A 1x1 convolution does not care how pixels form rows: take the width, a divisor of their number,
+ * with the longest segments. */
+static void direct_reshape(sal_conv_direct *c)
+{
+    const int64_t pixels = c->out[0] * c->out[1];
+    double best = 0.0;
+    if (c->kernel[0] != 1 || c->kernel[1] != 1 || c->pad[0] != 0 || c->pad[1] != 0 ||
+        c->stride[0] != 1 || c->stride[1] != 1 || c->out[0] != c->in[0] || c->out[1] != c->in[1])
+        return;
+    for (int64_t w = 1; w <= 4 * SAL_CONV_PIXELS && w <= pixels; w++) {
+        const double length = (double)w / (double)direct_ceil(w, SAL_CONV_PIXELS);
+        if (pixels % w != 0 || length <= best)
+            continue;
+        best = length;
+        c->out[1] = c->in[1] = w;
+        c->out[0] = c->in[0] = pixels / w;
+    }
 }
 
 bool sal_conv_direct_fits(const sal_plan *p, const sal_conv_direct *c, const sal_group *gr)
@@ -307,10 +326,12 @@ sal_status sal_conv_direct_step(sal_plan *p, const char *kernel, const sal_node 
     sal_vid operand[SAL_CONV_ENDS];
     sal_pid in[3 + SAL_CONV_ENDS], out;
     int n_in = 3;
+    uint32_t in_place = 0;
     direct *d = sal_calloc(1, sizeof *d);
     if (d == NULL)
         return sal_fail_nomem(err);
     d->c = *c;
+    direct_reshape(&d->c);
     direct_plan(d, p->threads);
     d->n_ends = sal_epilogue_ends(p, gr, d->ends, operand);
     if (d->n_ends < 0)
@@ -323,6 +344,8 @@ sal_status sal_conv_direct_step(sal_plan *p, const char *kernel, const sal_node 
             continue;
         SAL_TRY(sal_plan_get(p, operand[i], SAL_BLOCKED,
                              d->ends[i].op == SAL_CONV_KEEP ? SAL_BOOL : SAL_F32, &in[n_in], err));
+        if (d->ends[i].op == SAL_CONV_ADD && d->cut == d->in_blocks)
+            in_place |= 1u << n_in; /* a segment is written once, after its summand was read */
         d->operand[i] = n_in++;
     }
     SAL_TRY(sal_plan_new(p, sal_group_result(n, gr), SAL_BLOCKED, SAL_F32, &out, err));
@@ -331,6 +354,7 @@ sal_status sal_conv_direct_step(sal_plan *p, const char *kernel, const sal_node 
     sal_step *step;
     SAL_TRY(
         sal_plan_step(p, kernel, n, direct_run, handed, sal_free, n_in, in, 1, &out, &step, err));
+    step->in_place = in_place;
     snprintf(step->impl, sizeof step->impl, "own:%s", sal_isa()->name);
 done:
     sal_free(d);

@@ -18,16 +18,20 @@ sal_conv_row_fn ISA(sal_conv_rows)(int pixels, int stride);
 
 #include <immintrin.h>
 
-#define ALWAYS static inline __attribute__((always_inline))
+#define CONV_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ALWAYS         static inline __attribute__((always_inline))
 /* Loops over pixels disappear, so that every sum gets its register. */
 #define EACH_PIXEL(p, from, to)                                                                    \
     _Pragma("GCC unroll 14") for (int p = 0; p < SAL_CONV_PIXELS; p++) if (p >= (from) && p < (to))
 
-/* One tap: pixels from..to of a segment, 16 input channels. */
+/* One tap: pixels from..to of a segment, 16 input channels. Meanwhile the pixels at `ahead`, which
+ * the next channels begin with, come into the first-level cache. */
 ALWAYS void conv_tap(__m512 *a, __m512 *b, const float *x, int64_t at, const float *w,
-                     int64_t w_next, int from, int to, int stride, int outputs)
+                     int64_t w_next, const float *ahead, int from, int to, int stride, int outputs)
 {
     for (int c = 0; c < 16; c++, at++, w += 16) {
+        _mm_prefetch((const char *)(ahead + (c < SAL_CONV_PIXELS ? c * stride * 16 : 0)),
+                     _MM_HINT_T0);
         const __m512 w0 = _mm512_loadu_ps(w);
         const __m512 w1 = outputs == 2 ? _mm512_loadu_ps(w + w_next) : w0;
         EACH_PIXEL(p, from, to)
@@ -85,8 +89,10 @@ ALWAYS void conv_segment(const sal_conv_row *r, int pixels, int stride, int outp
         conv_begin(r, b, 1, pixels);
     for (int block = 0; block < r->blocks; block++) {
         const uint8_t *fetch = r->fetch + block * r->fetch_block;
+        const int64_t next = block + 1 < r->blocks ? r->x_block : 0;
         for (int row = 0; row < r->rows; row++) {
             int64_t at = r->x_at + block * r->x_block + row * r->x_row;
+            const float *ahead = r->x + CONV_MAX(at + next, 0);
             const float *w = r->w + block * r->w_block + (int64_t)row * r->taps * 256;
             for (int k = 0; k < r->taps; k++, at += 16, w += 256) {
                 for (int i = 0; i < r->fetch_lines; i++, fetch += 64) {
@@ -95,12 +101,13 @@ ALWAYS void conv_segment(const sal_conv_row *r, int pixels, int stride, int outp
                 }
                 if (k < r->first_tap) {
                     if (pixels > 1)
-                        conv_tap(a, b, r->x, at, w, r->w_next, 1, pixels, stride, outputs);
+                        conv_tap(a, b, r->x, at, w, r->w_next, ahead, 1, pixels, stride, outputs);
                 } else if (k >= r->last_tap) {
                     if (pixels > 1)
-                        conv_tap(a, b, r->x, at, w, r->w_next, 0, pixels - 1, stride, outputs);
+                        conv_tap(a, b, r->x, at, w, r->w_next, ahead, 0, pixels - 1, stride,
+                                 outputs);
                 } else {
-                    conv_tap(a, b, r->x, at, w, r->w_next, 0, pixels, stride, outputs);
+                    conv_tap(a, b, r->x, at, w, r->w_next, ahead, 0, pixels, stride, outputs);
                 }
             }
         }
