@@ -44,6 +44,22 @@ ALWAYS void conv_tap(__m512 *a, __m512 *b, const float *x, int64_t at, const flo
     }
 }
 
+/* Summands and masks come from far away, where the sums go to as well: ask for them early. */
+ALWAYS void conv_call(const sal_conv_row *r, int pixels, int outputs)
+{
+    for (int i = -1; i < r->n_ends; i++) {
+        if (i >= 0 && (r->ends[i].op != SAL_CONV_ADD || r->ends[i].with == r->y))
+            continue;
+        const float *from = (i < 0 ? r->y : r->ends[i].with) + r->y_at;
+        EACH_PIXEL(p, 0, pixels)
+        {
+            _mm_prefetch((const char *)(from + p * 16), _MM_HINT_T0);
+            if (outputs == 2)
+                _mm_prefetch((const char *)(from + r->y_next + p * 16), _MM_HINT_T0);
+        }
+    }
+}
+
 ALWAYS void conv_begin(const sal_conv_row *r, __m512 *a, int q, int pixels)
 {
     if (r->resume) {
@@ -84,6 +100,7 @@ ALWAYS void conv_end(const sal_conv_row *r, __m512 *a, int q, int pixels)
 ALWAYS void conv_segment(const sal_conv_row *r, int pixels, int stride, int outputs)
 {
     __m512 a[SAL_CONV_PIXELS], b[SAL_CONV_PIXELS];
+    conv_call(r, pixels, outputs);
     conv_begin(r, a, 0, pixels);
     if (outputs == 2)
         conv_begin(r, b, 1, pixels);
