@@ -28,7 +28,7 @@ static const struct {
     {"truncated", SAL_EFORMAT, "byte 70: the file or message ends"},
     {"varint", SAL_EFORMAT, "byte 1: a number is longer than ten bytes"},
     {"no_graph", SAL_EFORMAT, "the model holds no graph"},
-    {"opset6", SAL_EUNSUPPORTED, "operator set 6 is not supported"},
+    {"opset5", SAL_EUNSUPPORTED, "Relu of operator set 5 is not supported"},
     {"opset99", SAL_EUNSUPPORTED, "operator set 99 is not supported"},
     {"ir99", SAL_EUNSUPPORTED, "IR version 99"},
     {"unknown_ops", SAL_EUNSUPPORTED,

@@ -198,6 +198,11 @@ static sal_status nodes_add(nodes_ctx *c, const Onnx__NodeProto *p, sal_node *dr
     draft->n_attr = n_attr;
     if ((draft->op->flags & SAL_OP_CONTROL) != 0)
         st = sal_onnx_subgraphs(c->s, p, draft);
+    if (st == SAL_OK && c->s->opset <= ONNX_OPSET_OLD && draft->op->since > c->s->opset)
+        st = sal_fail(c->err, SAL_EUNSUPPORTED,
+                      "%s of operator set %d is not supported (%d to %d are); "
+                      "onnx.version_converter may help",
+                      draft->op->name, c->s->opset, ONNX_OPSET_OLD + 1, ONNX_OPSET_MAX);
     if (st == SAL_OK && draft->op->upgrade != NULL) {
         sal_upgrade u = {c->g, c->s->opset, draft, c->err};
         st = draft->op->upgrade(&u);

@@ -6,7 +6,8 @@
 #include <onnx.pb-c.h>
 
 enum {
-    ONNX_OPSET_MIN = 7,
+    ONNX_OPSET_MIN = 1,
+    ONNX_OPSET_OLD = 6, /* until here only operators that have not changed since are read */
     ONNX_OPSET_MAX = 28,
     ONNX_IR_MIN = 3,
     ONNX_IR_MAX = 14,

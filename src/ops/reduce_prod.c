@@ -60,12 +60,17 @@ static sal_status reduce_prod_expand(sal_builder *b, const sal_node *n, sal_vid 
     sal_vid x = n->in[0];
     for (int i = 0; i < a.n; i++) {
         int64_t len = v->dims[a.list[i]];
-        if (len < 1) {
+        if (len == 0) { /* the product of nothing */
+            sal_vid none = sal_b_reduce(b, "ReduceSum", x, 1, &a.list[i], true);
+            x = sal_b2(b, "Add", none, sal_b_like(b, x, 1.0));
+            continue;
+        }
+        if (len < 0) {
             b->st =
                 sal_fail(b->err, SAL_ENOGRAD,
-                         "ReduceProd node '%s': the length of axis %lld is %s; give the model "
-                         "fixed input shapes",
-                         n->name, (long long)a.list[i], len == 0 ? "0" : "only known at run time");
+                         "ReduceProd node '%s': the length of axis %lld is only known at run time; "
+                         "give the model fixed input shapes",
+                         n->name, (long long)a.list[i]);
             return b->st;
         }
         x = reduce_prod_axis(b, x, a.list[i], len);
@@ -86,6 +91,7 @@ static const char *const reduce_prod_cases[] = {
     "f32[2,5] i64[1]{1}",
     "f32[2,4]{0,2,3,4,1,0,2,0} i64[1]{1}",
     "f32[7]",
+    "f32[2,0,3] i64[1]{1}",
     "i64[2,3]{1,2,3,4,5,6} i64[1]{0}",
     NULL,
 };
