@@ -244,6 +244,45 @@ TEST(completeness)
     sal_graph_free(relu);
 }
 
+/* Methods of one pass that promise a sum: without offsets all of it arrives, whatever the rule. */
+TEST(sums)
+{
+    static const struct {
+        const char *method;
+        bool bias, vit;
+        double tol;
+    } cases[] = {
+        {"lrp-epsilon", false, false, 1e-3},  {"lrp-gamma", false, false, 1e-3},
+        {"lrp-z-plus", false, false, 1e-3},   {"lrp-alpha-beta", false, false, 1e-2},
+        {"epsilon-plus", false, false, 1e-3}, {"epsilon-plus-flat", false, false, 1e-3},
+        {"deeplift", true, false, 1e-4},      {"deeplift", true, true, 1e-3},
+        {"deeplift-shap", true, false, 1e-4}, {"deeplift-shap", true, true, 1e-3},
+        {"deep-taylor", false, false, 1e-3},  {"epsilon-gamma-box", false, false, 1e-3},
+    };
+
+    for (size_t i = 0; i < SAL_COUNTOF(cases); i++) {
+        nets_opts o = {.dtype = SAL_F32, .batch = 0, .bias = cases[i].bias, .seed = 31};
+        sal_graph *g = NULL;
+        sal_explanation x;
+
+        if (cases[i].vit)
+            CHECK_OK(nets_vit(&g, &o, 2, &err));
+        else
+            CHECK_OK(nets_cnn(&g, &o, &err));
+        explain(g, cases[i].method, query_a, &x);
+        CHECK(x.residual != NULL);
+        for (size_t s = 0; s < 2 && x.residual != NULL; s++) {
+            double whole = x.target[s] - (x.baseline_target == NULL ? 0 : x.baseline_target[s]);
+
+            CHECK_MSG(fabs(x.residual[s]) <= cases[i].tol * fmax(fabs(whole), 0.05),
+                      "%s%s: misses %g of %g", cases[i].method, cases[i].vit ? " (vit)" : "",
+                      x.residual[s], whole);
+        }
+        sal_explanation_free(&x);
+        sal_graph_free(g);
+    }
+}
+
 TEST(smooth_grad)
 {
     sal_graph *g = cnn(true, true, false, 0, 18);
@@ -389,9 +428,11 @@ static void golden_smooth_grad(const sal_graph *g, const sal_tensor *x, const sa
     sal_tensor_free(&moved);
 }
 
-static void golden_map(const sal_graph *g, const json_t *c, const sal_tensor *x,
+static void golden_map(const sal_graph *g, const char *folder, const json_t *c, const sal_tensor *x,
                        const sal_tensor *q, sal_tensor *out)
 {
+    const json_t *given = json_object_get(c, "given");
+    sal_tensor baselines = SAL_TENSOR_INIT;
     sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
     sal_param params[SAL_METHOD_MAX_PARAMS];
     sal_explainer *e = NULL;
@@ -410,12 +451,17 @@ static void golden_map(const sal_graph *g, const json_t *c, const sal_tensor *x,
             params[opts.n_params++] = (sal_param){key, json_number_value(value)};
     }
     opts.params = params;
+    if (given != NULL) {
+        golden_read(folder, json_string_value(given), &baselines);
+        opts.baselines = &baselines;
+    }
     CHECK_OK(sal_explainer_new(&e, g, &opts, NULL, &err));
     if (e != NULL)
         CHECK_OK(sal_explainer_run(e, x, q, &r, &err));
     *out = sal_tensor_ref(layer ? &r.layer_map : &r.map);
     sal_explanation_free(&r);
     sal_explainer_free(e);
+    sal_tensor_free(&baselines);
 }
 
 static void golden_folder(const char *folder)
@@ -446,7 +492,7 @@ static void golden_folder(const char *folder)
         if (noise != NULL)
             golden_smooth_grad(g, &x, &q, folder, json_string_value(noise), &got);
         else
-            golden_map(g, c, &x, &q, &got);
+            golden_map(g, folder, c, &x, &q, &got);
         double r = nets_pearson(&got, &expected), worst = 0;
         CHECK_MSG(r >= json_number_value(json_object_get(c, "pearson")), "%s: Pearson %.7f", file,
                   r);
@@ -777,11 +823,11 @@ TEST(questions_about_elements)
 
 int main(int argc, char **argv)
 {
-    return harness_main(argc, argv,
-                        TESTS(T(cam_identities), T(cam_weights), T(layer_by_name),
-                              T(layer_of_transformer), T(contrast_is_linear), T(completeness),
-                              T(smooth_grad), T(batches), T(softmax_is_seen_through), T(goldens),
-                              T(goldens_of_rules), T(planted_patches), T(occlusion_windows),
-                              T(occlusion_without_batch), T(parameters_are_checked), T(cancelling),
-                              T(questions), T(questions_about_elements)));
+    return harness_main(
+        argc, argv,
+        TESTS(T(cam_identities), T(cam_weights), T(layer_by_name), T(layer_of_transformer),
+              T(contrast_is_linear), T(completeness), T(sums), T(smooth_grad), T(batches),
+              T(softmax_is_seen_through), T(goldens), T(goldens_of_rules), T(planted_patches),
+              T(occlusion_windows), T(occlusion_without_batch), T(parameters_are_checked),
+              T(cancelling), T(questions), T(questions_about_elements)));
 }

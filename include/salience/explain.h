@@ -88,12 +88,16 @@ typedef struct sal_explain_opts {
     const sal_tensor *features; /* for methods that remove features: whole numbers from 0, one for
                                    each position of a sample or for each element, equal where
                                    elements go together; NULL: made by the method */
+    /* Baselines of methods that compare with some: one, of the explained input's shape without its
+     * first dimension or with a first dimension of 1, or several along the first dimension;
+     * float32. NULL: the method's parameters say. */
+    const sal_tensor *baselines;
 } sal_explain_opts;
 
 #define SAL_EXPLAIN_OPTS_INIT                                                                      \
     {                                                                                              \
         (uint32_t)sizeof(sal_explain_opts), NULL, NULL, 0, NULL, NULL, NULL, false, 1, 0, 0,       \
-            SAL_F32, NULL, NULL, NULL                                                              \
+            SAL_F32, NULL, NULL, NULL, NULL                                                        \
     }
 
 /* ---- the result ---- */

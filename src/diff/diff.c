@@ -342,6 +342,10 @@ sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, co
 
     for (int i = 0; i < n_wrt; i++)
         grads[i] = SAL_NONE;
+    if (rules != NULL && rules->desc->pairs && rules->pair == NULL)
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "the rules %s need a baseline: explain with a method that has one",
+                        rules->desc->name);
     SAL_TRY(diff_reserve(&s));
     for (int i = 0; i < n_wrt; i++) {
         if (!sal_dtype_is_float(sal_val(g, wrt[i])->dtype)) {

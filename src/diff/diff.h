@@ -52,13 +52,19 @@ typedef struct sal_rules_desc {
                        these rules */
     bool unit;      /* the outputs' relevance is the seed, not the seed times their value */
     bool merge;     /* the rules speak of layers with their normalisation folded in */
+    bool pairs;     /* needs the network twice, sal_rules.pair */
+    /* Nodes that are to be written out in simpler ones beforehand; NULL: none. */
+    bool (*write_out)(const sal_graph *g, const sal_node *n, void *ctx);
 } sal_rules_desc;
 
 /* A rule set with its parameters. */
 struct sal_rules {
     const sal_rules_desc *desc;
     sal_rule_params p;
-    sal_bytes *notes; /* what the reader of the map should know, "; "-separated; may be NULL */
+    sal_bytes *notes;    /* what the reader of the map should know, "; "-separated; may be NULL */
+    const sal_vid *pair; /* by value id: its twin in the network of the baseline, SAL_NONE where
+                            there is none; for rules with `pairs` */
+    size_t n_pair;
 };
 
 size_t sal_rules_count(void);
@@ -73,8 +79,8 @@ const sal_rules_desc *sal_rules_find(const char *name); /* NULL when unknown */
  *
  * An operator without a derivative of its own but with an expansion is expanded on fresh values and
  * the expansion is differentiated; the original node and its consumers stay. Errors: SAL_ENOGRAD
- * names the node and its operator. On failure the graph may hold some appended nodes that nothing
- * reads. */
+ * names the node and its operator; SAL_EUNSUPPORTED when the rules need pairs and there are none.
+ * On failure the graph may hold some appended nodes that nothing reads. */
 sal_status sal_differentiate(sal_graph *g, int n_out, const sal_vid *outputs, const sal_vid *seeds,
                              int n_wrt, const sal_vid *wrt, const sal_rules *rules, sal_vid *grads,
                              sal_error *err);

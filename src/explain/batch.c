@@ -78,6 +78,10 @@ static sal_status batch_inputs_make(batch_inputs *in, const sal_method_run *r,
     for (size_t i = 0; i < in->n; i++) {
         if (g->inputs[i] == x->target.query) {
             in->all[i] = *query;
+        } else if (g->inputs[i] == x->other) {
+            if (x->target.batched)
+                SAL_TRY(explainer_tile(&r->inputs[k], s, size, &in->owned[i], r->err));
+            in->all[i] = x->target.batched ? in->owned[i] : r->inputs[k];
         } else if (x->target.batched && sal_target_is_batch(&x->target, g, g->inputs[i])) {
             SAL_TRY(explainer_tile(&r->inputs[i], s, size, &in->owned[i], r->err));
             in->all[i] = in->owned[i];

@@ -2,6 +2,7 @@
 #include "explain/explain_graph.h"
 #include "graph/passes/passes.h"
 #include "ops/core/evaluate.h"
+#include "ops/expand.h"
 
 sal_status sal_explain_params(const sal_explain_opts *opts, const sal_method_desc **method,
                               double *params, sal_error *err)
@@ -91,6 +92,8 @@ static sal_status graph_method(sal_explain_graph *x, const sal_explain_opts *opt
                           .params = x->params,
                           .seed = opts->seed,
                           .notes = &x->notes,
+                          .baselines = opts->baselines,
+                          .other = SAL_NONE,
                           .saliency = SAL_NONE,
                           .layer_map = SAL_NONE};
     bool whole = purpose == SAL_FOR_EXPORT && d->build_export != NULL;
@@ -100,6 +103,33 @@ static sal_status graph_method(sal_explain_graph *x, const sal_explain_opts *opt
     SAL_TRY(b.st);
     x->saliency = m.saliency;
     x->layer_map = m.layer_map;
+    x->other = m.other;
+done:
+    return st;
+}
+
+/* Write out what the rules cannot take apart; the value that is differentiated stays. */
+static sal_status graph_write_out(sal_explain_graph *x, const sal_rules_desc *rules, sal_error *err)
+{
+    sal_graph *g = x->graph;
+    sal_target *t = &x->target;
+    const char *output = sal_val(g, t->output)->name, *logits = sal_val(g, t->logits)->name;
+    const char *input = sal_val(g, t->input)->name;
+    size_t n = g->n_outputs;
+    sal_status st = SAL_OK;
+
+    if (rules == NULL || rules->write_out == NULL)
+        return SAL_OK;
+    SAL_TRY(sal_graph_add_output(g, t->output, err));
+    SAL_TRY(sal_graph_add_output(g, t->logits, err));
+    SAL_TRY(sal_pass_expand(g, rules->write_out, NULL, err));
+    g->n_outputs = n;
+    t->output = sal_graph_find(g, output);
+    t->logits = sal_graph_find(g, logits);
+    t->input = sal_graph_find(g, input);
+    if (t->output == SAL_NONE || t->logits == SAL_NONE || t->input == SAL_NONE)
+        return sal_fail(err, SAL_EUNSUPPORTED, "%s cannot be written out for the rules %s", logits,
+                        rules->name);
 done:
     return st;
 }
@@ -111,8 +141,10 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     sal_fold how = SAL_FOLD(sal_node_eval);
     sal_status st = SAL_OK;
 
-    *out = (sal_explain_graph){
-        .saliency = SAL_NONE, .layer_map = SAL_NONE, .layer = {.value = SAL_NONE}};
+    *out = (sal_explain_graph){.saliency = SAL_NONE,
+                               .layer_map = SAL_NONE,
+                               .layer = {.value = SAL_NONE},
+                               .other = SAL_NONE};
     SAL_TRY(sal_explain_params(opts, &out->method, out->params, err));
     /* Shapes that depend on computed constants (padding, say) become known. */
     SAL_TRY(sal_graph_bind_symbols(&out->graph, model, 0, NULL, &how, err));
@@ -125,6 +157,7 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));
     SAL_TRY(graph_check_input(out->graph, &out->target, err));
+    SAL_TRY(graph_write_out(out, rules, err));
     if (out->method->info.wants_layer &&
         (purpose != SAL_FOR_FORWARD || out->method->build == NULL)) {
         SAL_TRY(sal_layer_find(&out->layer, out->graph, &out->target, opts->layer, err));

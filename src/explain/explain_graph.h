@@ -6,13 +6,14 @@
 #include "explain/method.h"
 
 typedef struct sal_explain_graph {
-    sal_graph *graph; /* inputs: the model's, then query */
+    sal_graph *graph; /* inputs: the model's, query, perhaps `other` */
     const sal_method_desc *method;
     double params[SAL_METHOD_MAX_PARAMS];
     sal_target target;
     sal_layer layer;   /* value is SAL_NONE for methods without */
     sal_vid saliency;  /* SAL_NONE for methods that need only forward passes */
     sal_vid layer_map; /* CAMs only */
+    sal_vid other; /* input behind the query that holds the sample where variants are baselines */
     sal_bytes layer_text, notes;
 } sal_explain_graph;
 

@@ -139,10 +139,12 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
 {
     sal_session_opts so = SAL_SESSION_OPTS_INIT;
     sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
-    sal_bound bound[2] = {{.input = x->target.input_index},
+    int extra = x->other == SAL_NONE ? 0 : 1;
+    sal_bound bound[3] = {{.input = x->target.input_index},
+                          {.input = (int32_t)x->graph->n_inputs - 1 - extra},
                           {.input = (int32_t)x->graph->n_inputs - 1}};
-    sal_vid of[2] = {x->target.input, x->target.query};
-    int count = x->target.query == SAL_NONE ? 1 : 2;
+    sal_vid of[3] = {x->target.input, x->target.query, x->other};
+    int count = x->target.query == SAL_NONE ? 1 : 2 + extra;
     sal_graph *g = NULL;
     sal_status st = SAL_OK;
 
@@ -155,7 +157,7 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
         bound[i].rank = v->rank;
         memcpy(bound[i].dims, v->dims, sizeof(v->dims));
         if (v->rank > 0 && v->dims[0] < 0)
-            bound[i].dims[0] = i == 0 ? n : q;
+            bound[i].dims[0] = i == 1 ? q : n;
     }
     SAL_TRY(sal_graph_bind(&g, x->graph, count, bound, &how, err));
     st = sal_session_take(out, g, &so, err);
@@ -373,6 +375,52 @@ done:
     return st;
 }
 
+static bool explainer_has_param(const sal_method_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->n_params; i++) {
+        if (strcmp(info->params[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* T(baseline) of a method of one pass that promises a sum: a forward pass of the baseline. */
+static sal_status explainer_baseline(sal_explainer *e, const sal_tensor *inputs,
+                                     const sal_tensor *query, int64_t n, sal_explanation *out,
+                                     sal_error *err)
+{
+    const sal_target *t = &e->x.target;
+    const sal_tensor *x = &inputs[t->input_index], *given = e->opts.baselines;
+    double level = sal_method_param(e->x.method, e->x.params, "baseline");
+    int64_t count = sal_tensor_count(x), rows = sal_tensor_count(query) / t->classes;
+    int64_t period = given == NULL ? 1 : (t->batched ? count / n : count);
+    sal_tensor *all = sal_calloc(e->model->n_inputs + 1, sizeof(*all)), b = SAL_TENSOR_INIT;
+    const sal_explain_graph *g;
+    sal_session *s;
+    sal_status st = SAL_OK;
+
+    if (all == NULL)
+        return sal_fail_nomem(err);
+    SAL_TRY(sal_tensor_new(&b, x->dtype, x->rank, x->dims, err));
+    for (int64_t i = 0; i < count; i++)
+        sal_tensor_set(&b, i, given == NULL ? level : sal_tensor_get(given, i % period));
+    memcpy(all, inputs, e->model->n_inputs * sizeof(*all));
+    all[t->input_index] = b;
+    SAL_TRY(explainer_forward(e, &g, err));
+    SAL_TRY(explainer_session(e, g, n, 0, &s, err));
+    SAL_TRY(explainer_execute(s, g->graph, all, NULL, err));
+    out->baseline_target = sal_calloc((size_t)n, sizeof(double));
+    if (out->baseline_target == NULL)
+        SAL_TRY(sal_fail_nomem(err));
+    for (int64_t i = 0; i < n; i++)
+        out->baseline_target[i] =
+            explainer_target(query, rows > 1 ? i : 0, sal_session_output(s, 0), i, t->classes);
+done:
+    sal_tensor_free(&b);
+    sal_free(all);
+    return st;
+}
+
 /* An empty map for methods that fill it sample by sample. */
 static sal_status explainer_many(sal_explainer *e, const sal_tensor *inputs,
                                  const sal_tensor *query, int64_t n, sal_explanation *out,
@@ -385,6 +433,7 @@ static sal_status explainer_many(sal_explainer *e, const sal_tensor *inputs,
                         .seed = e->opts.seed,
                         .inputs = inputs,
                         .query = query,
+                        .baselines = e->opts.baselines,
                         .out = out,
                         .err = err};
     int64_t dims[3] = {n, t->height, t->width};
@@ -430,10 +479,7 @@ static sal_status explainer_residual(sal_explanation *out, const sal_method_info
         out->residual[i] = sum - whole;
         worst = fmax(worst, fabs(out->residual[i]) / fmax(fabs(whole), 1e-12));
     }
-    bool by_steps = false;
-    for (size_t i = 0; i < info->n_params; i++)
-        by_steps = by_steps || strcmp(info->params[i].name, "steps") == 0;
-    if (worst <= 0.1 || !by_steps)
+    if (worst <= 0.1 || !explainer_has_param(info, "steps"))
         return SAL_OK;
     return sal_bytes_printf(notes, err,
                             "%sthe map misses %.0f%% of what it should add up to; take more steps",
@@ -483,6 +529,9 @@ sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const s
         SAL_TRY(explainer_single(e, inputs, &q, n, out, err));
     else
         SAL_TRY(explainer_many(e, inputs, &q, n, out, err));
+    if (e->x.method->run == NULL && e->x.method->complete &&
+        explainer_has_param(&e->x.method->info, "baseline"))
+        SAL_TRY(explainer_baseline(e, inputs, &q, n, out, err));
     SAL_TRY(explainer_describe(e, &q, out, err));
     st = explainer_progress(e, 1.0, err);
 done:

@@ -25,6 +25,10 @@ typedef struct sal_method_build {
     const double *params;   /* by index in method->info.params */
     uint64_t seed;
     sal_bytes *notes;
+    const sal_tensor *baselines; /* given ones, see sal_explain_opts; NULL: none */
+    const sal_vid *pair;         /* for rules with pairs: sal_rules.pair */
+    size_t n_pair;
+    sal_vid other;     /* out: a second input of the explained input's shape, SAL_NONE: none */
     sal_vid saliency;  /* out: the map */
     sal_vid layer_map; /* out: CAMs, the map at the layer's size */
 } sal_method_build;
@@ -35,9 +39,10 @@ typedef struct sal_method_run {
     sal_explainer *e;
     const double *params;
     uint64_t seed;
-    const sal_tensor *inputs; /* of the model, in graph order */
-    const sal_tensor *query;  /* [1 or n, ...] */
-    sal_explanation *out;     /* map is allocated (zeroed) in its final shape */
+    const sal_tensor *inputs;    /* of the model, in graph order */
+    const sal_tensor *query;     /* [1 or n, ...] */
+    const sal_tensor *baselines; /* given ones; NULL: none */
+    sal_explanation *out;        /* map is allocated (zeroed) in its final shape */
     sal_error *err;
 } sal_method_run;
 

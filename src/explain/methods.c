@@ -99,7 +99,10 @@ void sal_build_gradients(sal_method_build *m, const char *set, int n, const sal_
                          sal_vid *grads)
 {
     sal_builder *b = m->b;
-    sal_rules rules = {.desc = sal_rules_find(set == NULL ? "gradient" : set), .notes = m->notes};
+    sal_rules rules = {.desc = sal_rules_find(set == NULL ? "gradient" : set),
+                       .notes = m->notes,
+                       .pair = m->pair,
+                       .n_pair = m->n_pair};
     sal_vid logits = m->target->logits, seed = m->target->seed;
 
     rules.p = rules.desc->params;

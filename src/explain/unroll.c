@@ -1,12 +1,12 @@
-/* Methods that average gradients over variants of the input, as one graph. The variants [S, N, ...]
- * become a batch of S * N samples; the nodes between input and logits are appended once more for
- * them, so that the model's own outputs stay those of the input itself. */
+/* Gradients at variants of the input, as one graph. The variants [S, N, ...] become a batch of S *
+ * N samples; the nodes between input and logits are appended once more for them, so that the
+ * model's own outputs stay those of the input itself. */
 #include "explain/unroll.h"
 
 /* Append copies of the nodes that depend on `from`, reading `to` in its place. map: by value id,
  * the copy. */
-static sal_status unroll_copy(sal_builder *b, sal_vid from, sal_vid to, sal_vid *map,
-                              size_t n_values, size_t n_nodes)
+static sal_status unroll_copy_nodes(sal_builder *b, sal_vid from, sal_vid to, sal_vid *map,
+                                    size_t n_values, size_t n_nodes)
 {
     sal_graph *g = b->g;
     sal_vid *ids = NULL;
@@ -48,6 +48,25 @@ done:
     return st;
 }
 
+/* The first n_nodes nodes behind `from` once more, reading `to`. Returns the copies by value id, of
+ * *n_values values; NULL after a failure. sal_free(). */
+static sal_vid *unroll_copy(sal_builder *b, sal_vid from, sal_vid to, size_t n_nodes,
+                            size_t *n_values)
+{
+    *n_values = b->g->n_values;
+    sal_vid *map = sal_malloc((*n_values + 1) * sizeof(*map));
+
+    if (map == NULL) {
+        b->st = sal_fail_nomem(b->err);
+        return NULL;
+    }
+    b->st = unroll_copy_nodes(b, from, to, map, *n_values, n_nodes);
+    if (b->st == SAL_OK)
+        return map;
+    sal_free(map);
+    return NULL;
+}
+
 /* [S, N, rest] as [S * N, rest]. */
 static sal_vid unroll_flatten(sal_builder *b, sal_vid v)
 {
@@ -78,46 +97,109 @@ static sal_vid unroll_ones(sal_builder *b, sal_dtype dtype, int rank, int64_t s)
     return v;
 }
 
-sal_vid sal_unroll_mean_gradient(sal_method_build *m, sal_vid variants)
+/* Twins by value id of the copies in `map`: the same values' copies in `other`. */
+static sal_vid *unroll_twins(sal_builder *b, const sal_vid *map, size_t n, const sal_vid *other,
+                             size_t *count)
+{
+    *count = b->g->n_values;
+    sal_vid *twins = sal_malloc((*count + 1) * sizeof(*twins));
+
+    if (twins == NULL) {
+        b->st = sal_fail_nomem(b->err);
+        return NULL;
+    }
+    for (size_t i = 0; i < *count; i++)
+        twins[i] = SAL_NONE;
+    for (size_t i = 0; i < n; i++) {
+        if (map[i] != SAL_NONE)
+            twins[map[i]] = other[i];
+    }
+    return twins;
+}
+
+/* The gradient by the copy's input `x`; map and its twins as above. */
+static sal_vid unroll_differentiate(sal_method_build *m, sal_vid x, const sal_vid *map, int64_t s)
 {
     static const int64_t first = 0;
     sal_builder *b = m->b;
-    sal_graph *g = b->g;
     sal_target t = *m->target;
     sal_method_build inner = *m;
-    size_t n_nodes = g->n_nodes;
-    sal_vid *map = NULL, grad = SAL_NONE;
+    int rank = sal_val(b->g, t.seed)->rank + 1;
+
+    t.input = x;
+    t.logits = map[t.logits];
+    sal_vid seeds = sal_b2(b, "Mul", sal_b_unsqueeze(b, t.seed, 1, &first),
+                           unroll_ones(b, sal_val(b->g, t.seed)->dtype, rank, s));
+    t.seed = unroll_flatten(b, seeds);
+    inner.target = &t;
+    return sal_build_gradient(&inner, x);
+}
+
+sal_vid sal_unroll_gradient(sal_method_build *m, sal_vid variants, sal_vid baselines)
+{
+    sal_builder *b = m->b;
+    sal_graph *g = b->g;
+    const sal_target *t = m->target;
+    size_t n_nodes = g->n_nodes, n = 0, n_other = 0;
+    sal_vid *map = NULL, *other = NULL, *twins = NULL, grad = SAL_NONE;
 
     if (b->st != SAL_OK)
         return SAL_NONE;
-    if (!t.batched || sal_val(g, t.input)->dims[0] >= 0) {
+    if (!t->batched || sal_val(g, t->input)->dims[0] >= 0) {
         b->st = sal_fail(
             b->err, SAL_EUNSUPPORTED,
             "%s can only be exported when the first dimension of input %s is free, but it is fixed",
-            m->method->info.name, sal_val(g, t.input)->name);
+            m->method->info.name, sal_val(g, t->input)->name);
         return SAL_NONE;
     }
-    int64_t s = sal_val(g, variants)->dims[0];
-    t.input = unroll_flatten(b, variants);
-    map = sal_malloc((g->n_values + 1) * sizeof(*map));
-    if (map == NULL)
-        b->st = sal_fail_nomem(b->err);
+    sal_vid x = unroll_flatten(b, variants);
     if (b->st == SAL_OK)
-        b->st = unroll_copy(b, m->target->input, t.input, map, g->n_values, n_nodes);
-    if (b->st == SAL_OK) {
-        int rank = sal_val(g, t.seed)->rank + 1;
+        map = unroll_copy(b, t->input, x, n_nodes, &n);
+    if (b->st == SAL_OK && baselines != SAL_NONE) {
+        sal_vid flat = unroll_flatten(b, baselines);
 
-        t.logits = map[t.logits];
-        sal_vid seeds = sal_b2(b, "Mul", sal_b_unsqueeze(b, t.seed, 1, &first),
-                               unroll_ones(b, sal_val(g, t.seed)->dtype, rank, s));
-        t.seed = unroll_flatten(b, seeds);
-        inner.target = &t;
-        grad = sal_build_gradient(&inner, t.input);
+        if (b->st == SAL_OK)
+            other = unroll_copy(b, t->input, flat, n_nodes, &n_other);
+        if (b->st == SAL_OK)
+            twins = unroll_twins(b, map, n, other, &m->n_pair);
+        m->pair = twins;
     }
+    if (b->st == SAL_OK)
+        grad = unroll_differentiate(m, x, map, sal_val(g, variants)->dims[0]);
+    m->pair = NULL;
+    m->n_pair = 0;
+    sal_free(twins);
+    sal_free(other);
     sal_free(map);
     if (b->st != SAL_OK)
         return SAL_NONE;
     const sal_value *v = sal_val(g, variants);
-    grad = sal_b_reshape(b, grad, v->rank, v->dims, variants);
-    return sal_b_reduce(b, "ReduceMean", grad, 1, &first, false);
+    return sal_b_reshape(b, grad, v->rank, v->dims, variants);
+}
+
+sal_vid sal_unroll_mean_gradient(sal_method_build *m, sal_vid variants)
+{
+    static const int64_t first = 0;
+
+    return sal_b_reduce(m->b, "ReduceMean", sal_unroll_gradient(m, variants, SAL_NONE), 1, &first,
+                        false);
+}
+
+sal_vid sal_build_multipliers(sal_method_build *m, sal_vid baseline)
+{
+    sal_builder *b = m->b;
+    sal_vid *map = NULL, grad = SAL_NONE;
+    size_t n = 0;
+
+    if (b->st == SAL_OK)
+        map = unroll_copy(b, m->target->input, baseline, b->g->n_nodes, &n);
+    if (b->st == SAL_OK) {
+        m->pair = map;
+        m->n_pair = n;
+        grad = sal_build_gradient(m, m->target->input);
+    }
+    m->pair = NULL;
+    m->n_pair = 0;
+    sal_free(map);
+    return b->st == SAL_OK ? grad : SAL_NONE;
 }

@@ -39,6 +39,7 @@ class Folder:
         if kind != "cam-library":
             case["absolute"] = float(1e-4 * numpy.abs(array).max())
         case.update(more)
+        case = {key: value for key, value in case.items() if value is not None}
         self.cases.append(case)
 
     def finish(self, **more):

@@ -14,6 +14,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
+import captum.attr  # noqa: E402
+import draws  # noqa: E402
+import numpy  # noqa: E402
 from golden_folder import Folder  # noqa: E402
 import nets  # noqa: E402
 import zoo  # noqa: E402
@@ -91,6 +94,108 @@ def add_relevance(folder, net, x):
     )
 
 
+def add_noise(folder, net, x):
+    """captum's tunnel receives the library's noise in place of its own."""
+    samples, seed = 6, 1
+    sigma = 0.15 * float(x.max() - x.min())
+    noise = torch.from_numpy(sigma * draws.noise(seed, samples, tuple(x.shape[1:])))
+    draw = torch.normal
+    torch.normal = lambda _mean, stdev: noise.to(x.dtype).reshape(stdev.shape)
+    try:
+        for method, kind in (("smooth-grad-squared", "smoothgrad_sq"), ("var-grad", "vargrad")):
+            result = captum.attr.NoiseTunnel(captum.attr.Saliency(net)).attribute(
+                x, nt_type=kind, nt_samples=samples, stdevs=sigma, target=folder.target, abs=False
+            )
+            folder.add(method, method, result, {"samples": samples})
+    finally:
+        torch.normal = draw
+
+
+class Apart(nets.SmallCnn):
+    """The value between rectifier and pooling twice.
+
+    captum hooks tensors. Where a rectifier's output is what a pooling reads, the rectifier sees the
+    gradient from before the pooling's rule changed it, and the sum over the input is then not the
+    change of the output.
+    """
+
+    def forward(self, x):
+        x = self.pool1(self.relu1(self.bn1(self.conv1(x))).clone())
+        x = self.pool2(self.relu2(self.bn2(self.conv2(x))))
+        return self.fc(torch.flatten(self.gap(self.relu3(self.conv3(x))), 1))
+
+
+def apart(net):
+    twin = Apart().double().eval()
+    twin.load_state_dict(net.state_dict())
+    return twin
+
+
+def add_baselines(folder, net, x):
+    """DeepLIFT and what averages over baselines.
+
+    Constant baselines make maps that are constant but for the border: which element of a window wins
+    then is left to chance in the oracle, and what it computes without the pooling's rule agrees with
+    ours but for the border.
+    """
+    target, shape = folder.target, tuple(x.shape[1:])
+    spread = 0.1 * float(x.max() - x.min())
+    lift = captum.attr.DeepLift(net)
+    folder.add(
+        "deeplift",
+        "deeplift",
+        lift.attribute(x, torch.zeros_like(x), target=target),
+        pearson=0.999,
+        absolute=None,
+    )
+    lift = captum.attr.DeepLift(apart(net))
+    rng = numpy.random.default_rng(5)
+    given = torch.from_numpy(rng.normal(0.2, 0.5, (3,) + shape).astype("f")).to(x.dtype)
+    name = folder.save("baselines.npy", given)
+    folder.add(
+        "deeplift", "deeplift-given", lift.attribute(x, given[:1], target=target), given=name
+    )
+    shap = captum.attr.DeepLiftShap(apart(net))
+    folder.add(
+        "deeplift-shap", "deeplift-shap", shap.attribute(x, given, target=target), given=name
+    )
+    drawn = torch.from_numpy(draws.drawn_baselines(1, 4, shape, 0.0, spread))
+    folder.add(
+        "deeplift-shap",
+        "deeplift-shap-drawn",
+        shap.attribute(x, drawn, target=target),
+        {"samples": 4},
+    )
+    add_gradient_shap(folder, net, x, given, name)
+
+
+def add_gradient_shap(folder, net, x, given, name):
+    """captum's own estimator, InputBaselineXGradient, at the library's draws."""
+    samples, seed, shape = 12, 1, tuple(x.shape[1:])
+    which, places = draws.choices_and_places(seed, samples, len(given))
+    noise = torch.from_numpy(draws.noise(seed, samples, shape))
+    span = float(x.max() - x.min())
+    drawn = torch.from_numpy(draws.drawn_baselines(seed, samples, shape, 0.0, 0.1 * span))
+    for method, deviation in (("gradient-shap", 0.1), ("expected-gradients", 0.0)):
+        for suffix, baselines in (("", given[which]), ("-drawn", drawn)):
+            moved = x + deviation * span * noise
+            uniform = numpy.random.uniform
+            numpy.random.uniform = lambda *_range: numpy.array(places)
+            try:
+                estimator = captum.attr._core.gradient_shap.InputBaselineXGradient(net)
+                result = estimator.attribute(moved, baselines, target=folder.target)
+            finally:
+                numpy.random.uniform = uniform
+            more = {} if suffix else {"given": name}
+            folder.add(
+                method,
+                method + suffix,
+                result.mean(0, keepdim=True),
+                {"samples": samples},
+                **more,
+            )
+
+
 def main():
     path = os.path.join(ROOT, "tests", "golden", "rules")
     torch.manual_seed(31)
@@ -103,6 +208,8 @@ def main():
     zoo.export(net, {"input": x}, "logits", file)
     exact, x64 = net.double(), x.double()
     add_relevance(folder, exact, x64)
+    add_noise(folder, exact, x64)
+    add_baselines(folder, exact, x64)
     folder.finish(logits=exact(x64)[0].tolist(), zennit="0.5.1")
 
 

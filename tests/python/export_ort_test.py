@@ -23,8 +23,8 @@ PROGRAM = os.environ.get("SALIENCE", "salience")
 SOURCE = Path(os.environ.get("SALIENCE_SOURCE", Path(__file__).resolve().parents[2]))
 TOLERANCE = 1e-4
 # Units that rounding flips in one of many noisy copies move the mean by more.
-LOOSE = {"smooth-grad": 2e-2, "integrated-gradients": 2e-3}
-PARAMS = {"integrated-gradients": ["steps=8"], "smooth-grad": ["samples=4"]}
+LOOSE = {"smooth-grad-squared": 2e-2, "var-grad": 5e-2, "gradient-shap": 2e-2, "expected-gradients": 2e-2, "smooth-grad": 2e-2, "integrated-gradients": 2e-3}
+PARAMS = {"smooth-grad-squared": ["samples=4"], "var-grad": ["samples=4"], "gradient-shap": ["samples=4"], "expected-gradients": ["samples=4"], "deeplift-shap": ["samples=3"], "integrated-gradients": ["steps=8"], "smooth-grad": ["samples=4"]}
 
 
 def salience(*args):
