@@ -244,10 +244,14 @@ typedef struct cli_method_opts {
     size_t n_params;
     bool layer_given, several_layers;
     uint64_t seed;
+    sal_tensor baselines; /* empty: none */
 } cli_method_opts;
 
 /* From --method, --param, --layer, --seed. False (told why) for wrong usage. */
 bool cli_methods(cli_method_opts *m, const cli_args *a);
+/* Read the file of --baselines; the status to exit with. Released by cli_methods_free(). */
+int cli_baselines(cli_method_opts *m, const cli_args *a);
+void cli_methods_free(cli_method_opts *m);
 /* Options for method i; params (room CLI_MAX_PARAMS) takes those it has. */
 sal_explain_opts cli_explain_opts(const cli_method_opts *m, size_t i, const cli_args *a,
                                   sal_param *params);

@@ -100,9 +100,13 @@ int job_load(explain_job *j)
     size_t index = 0;
     int status = CLI_FAILED;
 
+    status = cli_baselines(&j->methods, j->a);
+    if (status != CLI_OK)
+        return status;
     j->model = cli_open(j->model_name, &status);
     if (j->model == NULL)
         return status;
+    status = CLI_FAILED;
     explain_hash_begin(j);
     if (!explain_input(j, &index))
         return cli_has(j->a, OPT_input) ? CLI_USAGE : CLI_FAILED;
@@ -314,6 +318,7 @@ void job_free(explain_job *j)
     sal_explain_plan_free(j->plan);
     sal_tensor_free(&j->logits);
     sal_tensor_free(&j->features);
+    cli_methods_free(&j->methods);
     sal_labels_free(j->labels);
     cli_inputs_free(&j->in);
     cli_picture_free(&j->picture);

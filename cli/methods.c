@@ -167,7 +167,7 @@ bool cli_methods(cli_method_opts *m, const cli_args *a)
     const char *names = cli_value(a, OPT_method), *more = cli_value(a, OPT_methods);
     int64_t seed = 1;
 
-    *m = (cli_method_opts){.n = 0};
+    *m = (cli_method_opts){.baselines = SAL_TENSOR_INIT};
     if (names != NULL && more != NULL) {
         (void)cli_usage(a, "--method and --methods are the same; give one");
         return false;
@@ -184,6 +184,27 @@ bool cli_methods(cli_method_opts *m, const cli_args *a)
         return false;
     m->seed = (uint64_t)seed;
     return true;
+}
+
+int cli_baselines(cli_method_opts *m, const cli_args *a)
+{
+    const char *path = cli_value(a, OPT_baselines);
+    sal_error err = {SAL_OK, 0, ""};
+    sal_tensor t = SAL_TENSOR_INIT;
+    sal_status st;
+
+    if (path == NULL)
+        return CLI_OK;
+    st = sal_npy_read(&t, path, &err);
+    if (st == SAL_OK)
+        st = sal_tensor_cast(&m->baselines, &t, SAL_F32, &err);
+    sal_tensor_free(&t);
+    return st == SAL_OK ? CLI_OK : cli_fail(path, st, &err);
+}
+
+void cli_methods_free(cli_method_opts *m)
+{
+    sal_tensor_free(&m->baselines);
 }
 
 const char *cli_method_label(const cli_method_opts *m, size_t i, char *buf, size_t n)
@@ -211,5 +232,6 @@ sal_explain_opts cli_explain_opts(const cli_method_opts *m, size_t i, const cli_
     o.output = cli_value(a, OPT_output);
     o.probabilities = cli_has(a, OPT_probabilities);
     o.seed = m->seed;
+    o.baselines = m->baselines.data == NULL ? NULL : &m->baselines;
     return o;
 }

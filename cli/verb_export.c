@@ -24,9 +24,14 @@ int verb_export(const cli_args *a)
     if (!sal_method_find(m.names[0])->exportable)
         return cli_usage(a, "%s cannot be exported: it works by many runs of the model",
                          m.names[0]);
-    model = cli_open(a->positional[0], &status);
-    if (model == NULL)
+    status = cli_baselines(&m, a);
+    if (status != CLI_OK)
         return status;
+    model = cli_open(a->positional[0], &status);
+    if (model == NULL) {
+        cli_methods_free(&m);
+        return status;
+    }
     sal_explain_opts o = cli_explain_opts(&m, 0, a, params);
     st = sal_explain_export(model, &o, out, &info, &err);
     if (st == SAL_EINVAL && (m.layer_given || o.input != NULL || o.output != NULL))
@@ -49,5 +54,6 @@ int verb_export(const cli_args *a)
     }
     sal_text_free(info);
     sal_model_free(model);
+    cli_methods_free(&m);
     return status;
 }

@@ -72,6 +72,11 @@ sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
     e->opts.features = NULL;
     if (opts->features != NULL)
         SAL_TRY(explainer_copy(opts->features, &e->features, err));
+    e->opts.baselines = NULL;
+    if (opts->baselines != NULL) {
+        SAL_TRY(explainer_copy(opts->baselines, &e->baselines, err));
+        e->opts.baselines = &e->baselines;
+    }
     SAL_TRY(sal_explain_params(opts, &d, params, err));
     SAL_TRY(explainer_bind(&e->model, model, like, err));
     SAL_TRY(sal_explain_graph_build(&e->x, e->model, opts,
@@ -93,6 +98,7 @@ void sal_explainer_free(sal_explainer *e)
     sal_explain_graph_free(&e->forward);
     sal_head_free(e->head);
     sal_tensor_free(&e->features);
+    sal_tensor_free(&e->baselines);
     sal_graph_free(e->model);
     sal_free(e);
 }

@@ -21,8 +21,9 @@ struct sal_explainer {
     sal_explain_opts opts;     /* strings are not kept */
     explainer_plan plans[EXPLAINER_PLANS];
     uint64_t clock;
-    sal_head *head;      /* made when first wanted */
-    sal_tensor features; /* the caller's mask; empty when there is none */
+    sal_head *head;       /* made when first wanted */
+    sal_tensor baselines; /* the caller's, which opts points to; empty when there are none */
+    sal_tensor features;  /* the caller's mask; empty when there is none */
 };
 
 /* The session of a graph for n samples and q rows of the query. */
