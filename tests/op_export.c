@@ -3,8 +3,9 @@
  *
  *     op_export DIR [OPERATOR]
  *
- * DIR/<Operator>_<case>_<kind>/ holds model.onnx, <input>.npy and out<i>.npy; kind is node (the
- * operator, expanded if ONNX lacks it), expanded, or grad (the gradient of <outputs, seeds>). */
+ * DIR/<Operator>_<case>_<kind>/ (ort.<Operator> for those of ONNX Runtime) holds model.onnx,
+ * <input>.npy and out<i>.npy; kind is node (the operator, expanded if ONNX lacks it), expanded, or
+ * grad (the gradient of <outputs, seeds>). */
 #include "diff/diff.h"
 #include "format/onnx_write.h"
 #include "ops/core/evaluate.h"
@@ -110,7 +111,8 @@ static bool export_case(const char *root, const sal_op_desc *op, int number, con
     } which = {.op = op};
     SAL_TRY(sal_pass_expand(j.g, expanded ? export_is_same : sal_expand_if_internal,
                             expanded ? which.ctx : NULL, &j.err));
-    snprintf(dir, sizeof dir, "%.300s/%s_%d_%s", root, op->name, number, kind);
+    bool ort = op->domain != NULL && strcmp(op->domain, SAL_DOMAIN_ORT) == 0;
+    snprintf(dir, sizeof dir, "%.300s/%s%s_%d_%s", root, ort ? "ort." : "", op->name, number, kind);
     SAL_TRY(export_write(&j, dir));
 done:
     if (wanted && st != SAL_OK)

@@ -29,6 +29,7 @@ static const tile_row tile_rows[] = {
     {"Or", SAL_TILE_OR, 2},
     {"Xor", SAL_TILE_XOR, 2},
     {"Where", SAL_TILE_WHERE, 3},
+    {"FakeQuantize", SAL_TILE_FAKE_QUANTIZE, 3},
     {"GeluGrad", SAL_TILE_GELU_GRAD, 2},
     {"Not", SAL_TILE_NOT, 1},
     {"Neg", SAL_TILE_NEG, 1},
@@ -105,6 +106,15 @@ static void tile_special_power(const sal_graph *g, const sal_node *n, sal_tile_o
     }
 }
 
+/* Codes up to 16 bits: the instruction counts in float. */
+static bool tile_codes(const sal_node *n, float *p0, float *p1)
+{
+    int64_t lo = sal_node_int(n, "lo", 0), hi = sal_node_int(n, "hi", 255);
+    *p0 = (float)lo;
+    *p1 = (float)hi;
+    return lo >= -32768 && hi <= 65535;
+}
+
 static void tile_parameters(const sal_node *n, sal_tile_op *op, float *p0, float *p1)
 {
     switch (*op) {
@@ -150,6 +160,8 @@ bool sal_tile_code(const sal_graph *g, const sal_node *n, sal_tile_op *op, float
     *operands = row->operands < 0 ? n->n_in : row->operands;
     *p0 = *p1 = 0.0f;
     if (*op == SAL_TILE_CLIP && !tile_clip_bounds(g, n, p0, p1))
+        return false;
+    if (*op == SAL_TILE_FAKE_QUANTIZE && !tile_codes(n, p0, p1))
         return false;
     if (*op == SAL_TILE_POW)
         tile_special_power(g, n, op, operands);

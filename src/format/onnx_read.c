@@ -8,6 +8,8 @@
 
 #include "graph/passes/unfold.h"
 #include "ops/core/evaluate.h"
+#include "ops/core/quant.h"
+#include "ops/expand.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -248,7 +250,9 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     }
     SAL_TRY(sal_onnx_nodes(&scope, p->n_node, p->node));
     SAL_TRY(read_outputs(c, p));
+    SAL_TRY(sal_pass_expand(c->g, sal_expand_if_on_read, NULL, c->err));
     SAL_TRY(sal_pass_unfold(c->g, &how, false, c->err));
+    SAL_TRY(sal_pass_dequantise(c->g, c->err));
 done:
     sal_onnx_scope_free(&scope);
     sal_onnx_names_free(&names);

@@ -211,9 +211,17 @@ done:
     return st;
 }
 
+/* Such nodes are expanded when they are read; a graph that was built with one can still be written.
+ */
+static bool write_is_ort(const sal_node *n)
+{
+    return n->op->domain != NULL && strcmp(n->op->domain, SAL_DOMAIN_ORT) == 0;
+}
+
 static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p)
 {
-    if (n->op->domain != NULL && n->op->domain[0] != '\0')
+    bool ort = write_is_ort(n);
+    if (n->op->domain != NULL && n->op->domain[0] != '\0' && !ort)
         return sal_fail(c->err, SAL_EUNSUPPORTED,
                         "node '%s': the operator %s is not part of ONNX; expand it first", n->name,
                         n->op->name);
@@ -223,6 +231,8 @@ static sal_status write_node(write_ctx *c, const sal_node *n, Onnx__NodeProto *p
         return st;
     p->name = write_text(name);
     p->op_type = write_text(n->op->name);
+    if (ort)
+        p->domain = write_text(SAL_DOMAIN_ORT);
     WRITE_LIST(c, p->attribute, (size_t)n->n_attr, Onnx__AttributeProto,
                onnx__attribute_proto__init);
     p->n_attribute = (size_t)n->n_attr;
@@ -440,12 +450,18 @@ static int write_opset(const sal_graph *g)
 static sal_status write_model(write_ctx *c, Onnx__ModelProto *m)
 {
     int opset = write_opset(c->g);
+    bool ort = false;
+    for (size_t i = 0; i < c->g->n_nodes; i++)
+        ort = ort || write_is_ort(c->g->nodes[i]);
     m->has_ir_version = 1;
     m->ir_version = write_ir_version(opset);
     m->producer_name = write_text("salience");
     m->producer_version = write_text(sal_version());
-    WRITE_LIST(c, m->opset_import, 1, Onnx__OperatorSetIdProto, onnx__operator_set_id_proto__init);
-    m->n_opset_import = 1;
+    WRITE_LIST(c, m->opset_import, 2, Onnx__OperatorSetIdProto, onnx__operator_set_id_proto__init);
+    m->n_opset_import = ort ? 2 : 1;
+    m->opset_import[1]->domain = write_text(SAL_DOMAIN_ORT);
+    m->opset_import[1]->has_version = 1;
+    m->opset_import[1]->version = 1;
     m->opset_import[0]->domain = write_text("");
     m->opset_import[0]->has_version = 1;
     m->opset_import[0]->version = opset;

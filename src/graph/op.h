@@ -8,6 +8,8 @@
 
 #define SAL_DOMAIN_ONNX     ""
 #define SAL_DOMAIN_INTERNAL "salience" /* operators that ONNX lacks; all have `expand` */
+/* Operators of ONNX Runtime, all SAL_OP_ON_READ: nothing behind the reader meets them. */
+#define SAL_DOMAIN_ORT      "com.microsoft"
 
 enum sal_op_flags {
     SAL_OP_ELEMENTWISE = 1u << 0, /* out[i] = f(in0[i], in1[i], ...) with NumPy broadcasting */
@@ -20,6 +22,7 @@ enum sal_op_flags {
     SAL_OP_PIECEWISE = 1u << 6,  /* activation through which LRP passes relevance unchanged */
     SAL_OP_CONTROL = 1u << 7,    /* holds graphs; `unfold` puts them in its place */
     SAL_OP_EVAL = 1u << 8,       /* runs by eval; expand is for its derivative only */
+    SAL_OP_ON_READ = 1u << 9,    /* expanded as soon as it is read from a file */
 };
 
 /* Shape and type inference of one node. Sets dtype, rank, dims (and `known` where shape arithmetic

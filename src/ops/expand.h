@@ -14,5 +14,7 @@ sal_status sal_pass_expand(sal_graph *g, sal_expand_predicate want, void *ctx, s
 
 /* Predicate: operators that are not ONNX's own. */
 bool sal_expand_if_internal(const sal_graph *g, const sal_node *n, void *ctx);
+/* Predicate: operators with SAL_OP_ON_READ. */
+bool sal_expand_if_on_read(const sal_graph *g, const sal_node *n, void *ctx);
 
 #endif

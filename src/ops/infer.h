@@ -15,6 +15,9 @@ sal_status
 sal_infer_broadcast(sal_infer *c);                 /* out0 = broadcast of all inputs, dtype of in0;
                                                       propagates known for Add Sub Mul Div Mod on integers */
 sal_status sal_infer_broadcast_bool(sal_infer *c); /* same with dtype bool */
+/* Outputs have the types that the operator's expansion gives them: for operators that are expanded
+ * as soon as they are read. */
+sal_status sal_infer_expansion(sal_infer *c);
 /* Broadcast two shapes; unknown against 1 gives the unknown, symbol against another symbol or a
  * number > 1 gives the number (or a fresh unknown). SAL_ESHAPE when impossible. */
 sal_status sal_infer_broadcast_dims(sal_graph *g, int ra, const int64_t *a, int rb,

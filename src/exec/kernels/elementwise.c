@@ -392,7 +392,7 @@ static sal_status tile_node(tile_build *b, const sal_node *n, sal_error *err)
     }
     for (int k = operands; k < 3; k++)
         src[k] = src[0];
-    bool joins = operands > 2 && op != SAL_TILE_WHERE;
+    bool joins = operands > 2 && op != SAL_TILE_WHERE && op != SAL_TILE_FAKE_QUANTIZE;
     tile_emit(b, op, src[0], src[1], src[2], p0, p1, joins ? SAL_NONE : n->out[0]);
     for (int k = 2; joins && k < operands; k++) {
         int next = 0;

@@ -225,3 +225,10 @@ bool sal_expand_if_internal(const sal_graph *g, const sal_node *n, void *ctx)
     (void)ctx;
     return n->op->domain != NULL && strcmp(n->op->domain, SAL_DOMAIN_INTERNAL) == 0;
 }
+
+bool sal_expand_if_on_read(const sal_graph *g, const sal_node *n, void *ctx)
+{
+    (void)g;
+    (void)ctx;
+    return (n->op->flags & SAL_OP_ON_READ) != 0;
+}
