@@ -9,7 +9,7 @@ static sal_vid conv_integer_centred(sal_builder *b, const sal_node *n, int i)
         return x;
     zero = sal_b_cast(b, zero, SAL_F64);
     /* One for each output channel of the weights. */
-    if (i == 1 && sal_val(b->g, zero)->rank == 1 && sal_val(b->g, x)->rank > 1) {
+    if (b->st == SAL_OK && i == 1 && sal_val(b->g, zero)->rank == 1 && sal_val(b->g, x)->rank > 1) {
         int64_t axes[SAL_MAX_RANK];
         int k = sal_val(b->g, x)->rank - 1;
         for (int d = 0; d < k; d++)
