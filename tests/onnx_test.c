@@ -33,7 +33,7 @@ static const struct {
     {"ir99", SAL_EUNSUPPORTED, "IR version 99"},
     {"unknown_ops", SAL_EUNSUPPORTED,
      "node 'f1': the operator Frobnicate is not supported; also missing: "
-     "com.microsoft.FusedMatMul, Bar"},
+     "com.microsoft.Unheard, Bar"},
     {"recursion", SAL_EFORMAT, "the function calls itself"},
     {"doubling", SAL_EUNSUPPORTED, "the functions amount to more than 200000 nodes"},
     {"endless", SAL_EUNSUPPORTED, "(Loop): it does not end within 20000 rounds"},

@@ -2,6 +2,8 @@
  * around them becomes inputs of theirs and of the node (graph.h). */
 #include "format/onnx_scope.h"
 
+#include "ops/expand.h"
+
 #include <inttypes.h>
 
 static const Onnx__GraphProto *subgraph_get(const Onnx__NodeProto *p, const char *name)
@@ -62,6 +64,7 @@ static sal_status subgraph_read(sal_onnx_scope *outer, sal_onnx_scope *s, const 
                              "output '%.120s' of a graph inside is produced by nothing", name));
         SAL_TRY(sal_graph_add_output(s->g, v, err));
     }
+    SAL_TRY(sal_pass_expand(s->g, sal_expand_if_on_read, NULL, err));
 done:
     sal_onnx_names_free(&names);
     return st;

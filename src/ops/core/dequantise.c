@@ -223,7 +223,6 @@ sal_status sal_pass_dequantise(sal_graph *g, sal_error *err)
     SAL_TRY(sal_rewrite_begin(&r, g, err));
     r.changed = true;
     SAL_TRY(sal_rewrite_end(&r, st));
-    SAL_TRY(sal_pass_identity(g, err));
     SAL_TRY(sal_pass_dce(g, err));
 done:
     sal_free(w.of);

@@ -5,6 +5,7 @@
  * topological order, stably, without those that were replaced. Expansions may contain nodes to be
  * expanded: hence the rounds. */
 #include "ops/expand.h"
+#include "graph/names.h"
 #include "ops/builder.h"
 
 #include <stdio.h>
@@ -160,6 +161,27 @@ done:
     return st;
 }
 
+/* What takes the place of a value takes its name, by which users ask for it. */
+static sal_status expand_names(sal_graph *g, const sal_vid *map, size_t cap, sal_error *err)
+{
+    bool any = false;
+
+    for (size_t v = 0; v < cap; v++) {
+        sal_vid to = expand_follow(map, cap, (sal_vid)v);
+        bool output = false;
+
+        for (size_t k = 0; to != (sal_vid)v && k < g->n_outputs; k++)
+            output = output || g->outputs[k] == to;
+        if (to == (sal_vid)v || (size_t)to < cap || output)
+            continue;
+        const char *name = sal_val(g, to)->name;
+        sal_val(g, to)->name = g->values[v]->name;
+        g->values[v]->name = name;
+        any = true;
+    }
+    return any ? sal_names_rebuild(g->names, g, err) : SAL_OK;
+}
+
 static sal_status expand_round(sal_graph *g, sal_expand_predicate want, void *ctx, bool *any,
                                sal_error *err)
 {
@@ -187,6 +209,7 @@ static sal_status expand_round(sal_graph *g, sal_expand_predicate want, void *ct
         if (to != g->outputs[i])
             SAL_TRY(expand_output(g, i, to, err));
     }
+    SAL_TRY(expand_names(g, map, cap, err));
     for (size_t i = 0; i < g->n_nodes; i++) {
         for (int k = 0; k < g->nodes[i]->n_in; k++)
             g->nodes[i]->in[k] = expand_follow(map, cap, g->nodes[i]->in[k]);

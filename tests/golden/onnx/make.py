@@ -390,7 +390,7 @@ edit("opset5", lambda m: setattr(m.opset_import[0], "version", 5))  # Relu has c
 edit("opset99", lambda m: setattr(m.opset_import[0], "version", 99))
 edit("ir99", lambda m: setattr(m, "ir_version", 99))
 bad("unknown_ops", model([N("Relu", ["x"], ["a"]), N("Frobnicate", ["a"], ["b"], name="f1"),
-                          N("FusedMatMul", ["b", "b"], ["c"], domain="com.microsoft"), N("Frobnicate", ["c"], ["d"]),
+                          N("Unheard", ["b", "b"], ["c"], domain="com.microsoft"), N("Frobnicate", ["c"], ["d"]),
                           N("Bar", ["d"], ["y"])], [vi("x", [2])], [vi("y", [2])]))
 def text_model(source):
     """A model in ONNX's text form."""
