@@ -44,8 +44,8 @@ typedef struct explain_job {
     sal_labels *labels;
     cli_notes notes;
     cli_method_opts methods;
-    sal_tensor features;       /* of --features; empty when not given */
-    sal_explain_target target; /* strings copied below */
+    sal_tensor features, region; /* of the options; empty when not given */
+    sal_explain_target target;   /* strings copied below */
     char *output_name, *input_name;
     sal_explain_plan *plan; /* of the method at work */
     sal_tensor logits;

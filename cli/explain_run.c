@@ -79,6 +79,33 @@ static bool explain_cast(explain_job *j, sal_tensor *t, size_t index, int *statu
     return true;
 }
 
+/* --region: a picture, or a tensor. */
+static bool explain_region(explain_job *j, int *status)
+{
+    const char *path = cli_value(j->a, OPT_region);
+    size_t n = path == NULL ? 0 : strlen(path);
+    sal_image image = SAL_IMAGE_INIT;
+    sal_error err = {SAL_OK, 0, ""};
+    sal_status st;
+
+    if (path == NULL)
+        return true;
+    if (n > 4 && strcmp(path + n - 4, ".npy") == 0) {
+        st = sal_npy_read(&j->region, path, &err);
+    } else {
+        st = sal_image_read(&image, path, &err);
+        int64_t dims[] = {image.height, image.width, 3};
+        if (st == SAL_OK)
+            st = sal_tensor_new(&j->region, SAL_U8, 3, dims, &err);
+        if (st == SAL_OK)
+            memcpy(j->region.data, image.data, sal_tensor_bytes(&j->region));
+        sal_image_free(&image);
+    }
+    if (st != SAL_OK)
+        *status = cli_fail(path, st, &err);
+    return st == SAL_OK;
+}
+
 /* --features: labels of what goes together. */
 static bool explain_features(explain_job *j, int *status)
 {
@@ -112,6 +139,7 @@ int job_load(explain_job *j)
         return cli_has(j->a, OPT_input) ? CLI_USAGE : CLI_FAILED;
     if (cli_picture_read(&j->picture, j->a, j->model, j->image_path, &t, &j->notes, &status) &&
         explain_cast(j, &t, index, &status) && explain_features(j, &status) &&
+        explain_region(j, &status) &&
         cli_inputs_read(&j->in, j->a, j->model, &t, index, &j->notes, &status))
         status = CLI_OK;
     sal_tensor_free(&t);
@@ -119,6 +147,29 @@ int job_load(explain_job *j)
 }
 
 /* ---- explaining ---- */
+
+/* The output that a target names, as in mask[3]; NULL when none does. */
+static const char *explain_named_output(const explain_job *j)
+{
+    sal_value_info v;
+
+    for (size_t i = 0; i < j->n_questions; i++) {
+        const job_question *q = &j->questions[i];
+
+        for (size_t k = 0; k < q->n_why + q->n_not; k++) {
+            const char *text = k < q->n_why ? q->why[k] : q->not_[k - q->n_why];
+            const char *open = strchr(text, '['), *round = strchr(text, '(');
+            const char *name = round != NULL && round < open ? round + 1 : text;
+
+            for (size_t o = 0; open != NULL && sal_model_output(j->model, o, &v); o++) {
+                if (strlen(v.name) == (size_t)(open - name) &&
+                    strncmp(v.name, name, (size_t)(open - name)) == 0)
+                    return v.name;
+            }
+        }
+    }
+    return NULL;
+}
 
 static sal_explain_opts explain_opts(explain_job *j, size_t m, sal_param *params)
 {
@@ -129,6 +180,8 @@ static sal_explain_opts explain_opts(explain_job *j, size_t m, sal_param *params
     o.precision = j->precision;
     o.progress = cli_progress_step;
     o.progress_ctx = &j->progress;
+    if (o.output == NULL)
+        o.output = explain_named_output(j);
     o.features = j->features.data == NULL ? NULL : &j->features;
     return o;
 }
@@ -172,7 +225,8 @@ static int explain_ask(explain_job *j)
         return cli_fail(j->model_path, st, &err);
     for (size_t q = 0; q < j->n_questions; q++) {
         const job_question *w = &j->questions[q];
-        sal_question words = {w->why, w->n_why, w->not_, w->n_not};
+        sal_question words = {w->why, w->n_why, w->not_, w->n_not,
+                              j->region.data == NULL ? NULL : &j->region};
 
         st = sal_explain_plan_ask(j->plan, j->in.tensors, &words,
                                   j->logits.data == NULL ? NULL : &j->logits, j->labels,
@@ -319,6 +373,7 @@ void job_free(explain_job *j)
     sal_tensor_free(&j->logits);
     sal_tensor_free(&j->features);
     cli_methods_free(&j->methods);
+    sal_tensor_free(&j->region);
     sal_labels_free(j->labels);
     cli_inputs_free(&j->in);
     cli_picture_free(&j->picture);

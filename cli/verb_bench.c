@@ -36,7 +36,7 @@ static sal_status bench_prepare(bench_job *j, sal_error *err)
 {
     sal_runner_opts ro = SAL_RUNNER_OPTS_INIT;
     sal_param params[CLI_MAX_PARAMS];
-    sal_question top = {NULL, 0, NULL, 0};
+    sal_question top = {NULL, 0, NULL, 0, NULL};
     sal_status st;
 
     if (j->method == NULL) {

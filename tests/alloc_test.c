@@ -123,7 +123,7 @@ static sal_status alloc_explain(const char *method, sal_error *err)
 {
     static const char *const why[] = {"1"}, *const foil[] = {"top2"};
     sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
-    sal_question q = {why, 1, foil, 1};
+    sal_question q = {why, 1, foil, 1, NULL};
     sal_explanation e;
     sal_asked asked;
     const sal_param steps = {"steps", 3}, masks = {"masks", 3};

@@ -765,12 +765,12 @@ TEST(questions)
     sal_tensor logits = sal_tensor_borrow(SAL_F32, 2, dims, z);
     sal_query q;
 
-    CHECK(sal_query_needs_logits(&(sal_question){dog, 1, cat, 1}, labels));
-    CHECK(!sal_query_needs_logits(&(sal_question){cat, 1, pair, 2}, labels));
-    CHECK(sal_query_needs_logits(&(sal_question){NULL, 0, cat, 1}, labels));
+    CHECK(sal_query_needs_logits(&(sal_question){dog, 1, cat, 1, NULL}, labels));
+    CHECK(!sal_query_needs_logits(&(sal_question){cat, 1, pair, 2, NULL}, labels));
+    CHECK(sal_query_needs_logits(&(sal_question){NULL, 0, cat, 1, NULL}, labels));
     /* Several classes are dogs: of the first sample it is 2, of the second 1. */
-    CHECK_OK(
-        sal_query_resolve(&q, &(sal_question){dog, 1, cat, 1}, 1, &classes, &logits, labels, &err));
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){dog, 1, cat, 1, NULL}, 1, &classes, &logits,
+                               labels, &err));
     CHECK_EQ(q.rows, 2);
     CHECK_EQ(q.why[0], 2);
     CHECK_EQ(q.why[1], 1);
@@ -781,28 +781,29 @@ TEST(questions)
     CHECK_EQ(sal_tensor_get(&q.weights, 6), 1);
     sal_query_free(&q);
     /* Foils are averaged. */
-    CHECK_OK(
-        sal_query_resolve(&q, &(sal_question){cat, 1, pair, 2}, 1, &classes, NULL, labels, &err));
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){cat, 1, pair, 2, NULL}, 1, &classes, NULL,
+                               labels, &err));
     CHECK_EQ(q.rows, 1);
     CHECK_EQ(sal_tensor_get(&q.weights, 3), -0.5);
     sal_query_free(&q);
-    CHECK_OK(sal_query_resolve(&q, &(sal_question){NULL, 0, second, 1}, 1, &classes, &logits, NULL,
-                               &err));
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){NULL, 0, second, 1, NULL}, 1, &classes, &logits,
+                               NULL, &err));
     CHECK_EQ(q.why[0], 2);
     CHECK_EQ(q.foil[0], 1);
     CHECK_EQ(q.why[1], 3);
     CHECK_EQ(q.foil[1], 1);
     sal_query_free(&q);
-    CHECK_EQ(sal_query_resolve(&q, &(sal_question){far, 1, NULL, 0}, 1, &classes, NULL, NULL, &err),
+    CHECK_EQ(sal_query_resolve(&q, &(sal_question){far, 1, NULL, 0, NULL}, 1, &classes, NULL, NULL,
+                               &err),
              SAL_EINVAL);
     sal_query_free(&q);
-    CHECK_EQ(
-        sal_query_resolve(&q, &(sal_question){bird, 1, NULL, 0}, 1, &classes, NULL, labels, &err),
-        SAL_EINVAL);
+    CHECK_EQ(sal_query_resolve(&q, &(sal_question){bird, 1, NULL, 0, NULL}, 1, &classes, NULL,
+                               labels, &err),
+             SAL_EINVAL);
     sal_query_free(&q);
-    CHECK_EQ(
-        sal_query_resolve(&q, &(sal_question){cat, 1, cat, 1}, 1, &classes, NULL, labels, &err),
-        SAL_EINVAL);
+    CHECK_EQ(sal_query_resolve(&q, &(sal_question){cat, 1, cat, 1, NULL}, 1, &classes, NULL, labels,
+                               &err),
+             SAL_EINVAL);
     sal_query_free(&q);
     sal_labels_free(labels);
 }
@@ -813,10 +814,68 @@ TEST(questions_about_elements)
     static const int64_t dims[] = {2, 3, 4};
     sal_query q;
 
-    CHECK_OK(sal_query_resolve(&q, &(sal_question){one, 1, NULL, 0}, 3, dims, NULL, NULL, &err));
+    CHECK_OK(
+        sal_query_resolve(&q, &(sal_question){one, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err));
     CHECK_EQ(q.why[0], 12 + 8);
     sal_query_free(&q);
-    CHECK_EQ(sal_query_resolve(&q, &(sal_question){wrong, 1, NULL, 0}, 3, dims, NULL, NULL, &err),
+    CHECK_EQ(
+        sal_query_resolve(&q, &(sal_question){wrong, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err),
+        SAL_EINVAL);
+    sal_query_free(&q);
+}
+
+/* A set of elements weighs each by its share; a region cuts it. */
+TEST(questions_about_sets)
+{
+    static const char *const range[] = {"mask[1,0:2,2]"}, *const all[] = {"sum(mask[0])"},
+                             *const class_1[] = {"1"}, *const wrong[] = {"mask[1,2:5,0]"},
+                             *const odd[] = {"mask[1,a]"}, *const many[] = {"mask[0,0,0,0]"};
+    static const int64_t dims[] = {2, 3, 4}, shape[] = {1, 2, 3, 4}, region_dims[] = {3, 4};
+    uint8_t inside[12] = {0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1};
+    float values[24] = {0};
+    sal_tensor region = sal_tensor_borrow(SAL_U8, 2, region_dims, inside);
+    sal_tensor logits = sal_tensor_borrow(SAL_F32, 4, shape, values);
+    sal_query q;
+
+    CHECK_OK(
+        sal_query_resolve(&q, &(sal_question){range, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err));
+    for (int64_t k = 0; k < 24; k++)
+        CHECK_EQ(sal_tensor_get(&q.weights, k), k == 14 || k == 18 ? 0.5 : 0);
+    CHECK_EQ(q.why[0], 14);
+    CHECK_STR(q.text.data, "why mask[1,0:2,2]");
+    sal_query_free(&q);
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){all, 1, class_1, 1, NULL}, 3, dims, NULL, NULL,
+                               &err));
+    for (int64_t k = 0; k < 24; k++)
+        CHECK_EQ(sal_tensor_get(&q.weights, k), k == 1 ? 0 : k < 12 ? 1 : 0);
+    sal_query_free(&q);
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){class_1, 1, NULL, 0, &region}, 3, dims, NULL,
+                               NULL, &err));
+    for (int64_t k = 0; k < 24; k++)
+        CHECK_NEAR(sal_tensor_get(&q.weights, k), k > 11 && inside[k - 12] != 0 ? 1.0 / 3 : 0,
+                   1e-7);
+    sal_query_free(&q);
+    values[12 + 5] = 3; /* class 1 is larger in the region, class 0 elsewhere */
+    values[0] = 9;
+    CHECK_OK(sal_query_resolve(&q, &(sal_question){NULL, 0, NULL, 0, &region}, 3, dims, &logits,
+                               NULL, &err));
+    CHECK_EQ(q.why[0], 1);
+    sal_query_free(&q);
+    CHECK_EQ(
+        sal_query_resolve(&q, &(sal_question){wrong, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err),
+        SAL_EINVAL);
+    sal_query_free(&q);
+    CHECK_EQ(
+        sal_query_resolve(&q, &(sal_question){odd, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err),
+        SAL_EINVAL);
+    sal_query_free(&q);
+    CHECK_EQ(
+        sal_query_resolve(&q, &(sal_question){many, 1, NULL, 0, NULL}, 3, dims, NULL, NULL, &err),
+        SAL_EINVAL);
+    sal_query_free(&q);
+    memset(inside, 0, sizeof(inside));
+    CHECK_EQ(sal_query_resolve(&q, &(sal_question){class_1, 1, NULL, 0, &region}, 3, dims, NULL,
+                               NULL, &err),
              SAL_EINVAL);
     sal_query_free(&q);
 }
@@ -829,5 +888,5 @@ int main(int argc, char **argv)
               T(contrast_is_linear), T(completeness), T(sums), T(smooth_grad), T(batches),
               T(softmax_is_seen_through), T(goldens), T(goldens_of_rules), T(planted_patches),
               T(occlusion_windows), T(occlusion_without_batch), T(parameters_are_checked),
-              T(cancelling), T(questions), T(questions_about_elements)));
+              T(cancelling), T(questions), T(questions_about_elements), T(questions_about_sets)));
 }

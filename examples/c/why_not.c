@@ -8,7 +8,7 @@
 int main(int argc, char **argv)
 {
     const char *why[] = {"top"}, *not_[] = {"top2"};
-    sal_question question = {why, 1, not_, 1};
+    sal_question question = {why, 1, not_, 1, NULL};
     sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
     sal_explanation e = SAL_EXPLANATION_INIT;
     sal_tensor x = SAL_TENSOR_INIT; /* one for each input of the model */

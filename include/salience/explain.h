@@ -128,20 +128,27 @@ SAL_API void sal_explanation_free(sal_explanation *e);
 
 /* ---- questions in words ---- */
 
-/* Each text is an index ("207"), an element of an output that is no list of classes ("12,40" or
- * "name[12,40]"), "top" (the class with the largest logit; "top2" the second, and so on), or a name
- * or WordNet id. No `why`: the top class. Several are averaged. */
+/* Each text is an index ("207"), an element of an output that is no list of classes ("12,40"), a
+ * set of elements ("name[5]", "name[:,3,10:20]": A:B from A to before B, : all, axes that are not
+ * named all) of which the mean is meant, or with "sum(name[..])" the sum, "top" (the class with the
+ * largest logit; "top2" the second, and so on), or a name or WordNet id. No `why`: the top class.
+ * Several are averaged.
+ *
+ * With a region, the output is a picture of classes ([classes, h, w], [h, w, classes] or [h, w]),
+ * and a class means the mean of its logits in the region; sets of elements are cut to it. */
 typedef struct sal_question {
     const char *const *why;
     size_t n_why;
     const char *const *not_;
     size_t n_not;
+    const sal_tensor *region; /* [h, w], not 0 inside, brought to the output's size; NULL: none */
 } sal_question;
 
 /* A question as weights of the classes. */
 typedef struct sal_asked {
     sal_tensor weights;  /* float32 [1 or n, classes] */
-    int64_t *why, *foil; /* classes found, those of sample s from s * n_why (s * n_not) on */
+    int64_t *why, *foil; /* classes found (of a set of elements its first), those of sample s from s
+                          * n_why (s * n_not) on */
     size_t n_why, n_not; /* for each sample */
     size_t rows;         /* samples with weights of their own: 1 or n */
     char *text;          /* of the first sample: "why 207 golden retriever, not 281 tabby" */

@@ -56,7 +56,11 @@ static const sal_target_info catalogue_targets[] = {
     {"WNID", "n02099601", "a class by its WordNet id"},
     {"top", "top", "the class with the largest logit; top2 is the second, and so on"},
     {"I,J,..", "12,40", "an element of an output that is no list of classes"},
-    {"NAME[I,J,..]", "mask[0,12,40]", "the same with the output's name, to be read by people"},
+    {"NAME[I,J,..]", "mask[0,12,40]",
+     "the same; the name of an output chooses that output. Fewer indices: all behind them"},
+    {"NAME[A:B,:,..]", "logits[3:7,1234]",
+     "the mean over a range of elements: tokens, pixels, rows of a detector; : is all of an axis"},
+    {"sum(NAME[..])", "sum(mask[1,10:20,:])", "the sum in place of the mean"},
 };
 
 size_t sal_target_count(void)

@@ -3,11 +3,16 @@
  * T = mean of the logits asked for - mean of the foils': averaging, so that many foils do not
  * outweigh the class, and one class in a group counts as much as the next. */
 #include "explain/query.h"
+#include "explain/span.h"
 
 #include <stdio.h>
 
 typedef struct query_context {
-    int64_t classes;
+    int64_t elements; /* of a sample of the output */
+    int64_t classes;  /* what an index or a name chooses from: the elements, or the channels of an
+                         output that is a picture when the question is about a region of it */
+    const sal_region *region; /* NULL: none */
+    const double *means;      /* [classes] of the sample at work: mean logits over the region */
     int rank;
     const int64_t *dims;
     const sal_tensor *logits;
@@ -58,6 +63,8 @@ static int query_numbers(const char *text, int64_t *out)
 static sal_status query_index(const query_context *c, const char *text, int n, const int64_t *at,
                               int64_t *out)
 {
+    if (n > 1 && c->region != NULL)
+        return sal_fail(c->err, SAL_EINVAL, "%s is one element; with a region name a class", text);
     if (n == 1) {
         *out = at[0];
         if (at[0] >= c->classes)
@@ -83,6 +90,8 @@ static sal_status query_index(const query_context *c, const char *text, int n, c
 
 static double query_logit(const query_context *c, size_t s, int64_t k)
 {
+    if (c->region != NULL)
+        return c->means[k];
     return sal_tensor_get(c->logits, (int64_t)s * c->classes + k);
 }
 
@@ -182,7 +191,7 @@ static bool query_text_needs_logits(const char *text, const sal_labels *labels)
     int32_t *found = NULL;
     size_t n = 0;
 
-    if (query_numbers(text, at) > 0)
+    if (sal_span_fits(text) || query_numbers(text, at) > 0)
         return false;
     if (query_top(text) > 0)
         return true;
@@ -203,19 +212,67 @@ bool sal_query_needs_logits(const sal_question *q, const sal_labels *labels)
     return any;
 }
 
-static sal_status query_describe(const query_context *c, const char *word, const int64_t *classes,
-                                 size_t n)
+static sal_status query_describe(const query_context *c, const char *word, const char *const *texts,
+                                 const int64_t *classes, size_t n)
 {
+    sal_bytes *out = &c->out->text;
     sal_status st = SAL_OK;
 
     for (size_t i = 0; i < n; i++) {
-        const char *name = query_name(c->labels, classes[i]);
+        const char *name = sal_span_fits(texts[i]) ? NULL : query_name(c->labels, classes[i]);
 
-        SAL_TRY(sal_bytes_printf(&c->out->text, c->err, "%s%s%lld%s%s",
-                                 i > 0 ? " and " : (c->out->text.len > 0 ? ", " : ""),
-                                 i > 0 ? "" : word, (long long)classes[i], name == NULL ? "" : " ",
-                                 name == NULL ? "" : name));
+        SAL_TRY(sal_bytes_printf(out, c->err, "%s%s", i > 0 ? " and " : (out->len > 0 ? ", " : ""),
+                                 i > 0 ? "" : word));
+        if (sal_span_fits(texts[i]))
+            SAL_TRY(sal_bytes_printf(out, c->err, "%s", texts[i]));
+        else
+            SAL_TRY(sal_bytes_printf(out, c->err, "%lld%s%s", (long long)classes[i],
+                                     name == NULL ? "" : " ", name == NULL ? "" : name));
     }
+done:
+    return st;
+}
+
+/* A whole class within the region. */
+static sal_span query_class(const query_context *c, int64_t k)
+{
+    sal_span s = {.sum = false};
+
+    for (int i = 0; i < c->rank; i++)
+        s.high[i] = c->dims[i];
+    if (c->rank == 3) {
+        int axis = c->region->axis == 0 ? 2 : 0;
+
+        s.low[axis] = k;
+        s.high[axis] = k + 1;
+    }
+    return s;
+}
+
+/* Add `share` of what the text names to the weights of sample s. *out: the class, of several
+ * elements the first. */
+static sal_status query_weigh(const query_context *c, const char *text, size_t s, double share,
+                              float *w, int64_t *out)
+{
+    sal_span span;
+    int64_t first = 0;
+    sal_status st = SAL_OK;
+
+    if (sal_span_fits(text)) {
+        SAL_TRY(sal_span_read(&span, text, c->rank, c->dims, c->err));
+        sal_span_weigh(&span, c->region, c->rank, c->dims, share, w, &first);
+        *out = first;
+    } else {
+        SAL_TRY(query_one(c, text, s, out));
+        if (c->region == NULL) {
+            w[*out] += (float)share;
+            return SAL_OK;
+        }
+        span = query_class(c, *out);
+        sal_span_weigh(&span, c->region, c->rank, c->dims, share, w, &first);
+    }
+    if (first < 0)
+        st = sal_fail(c->err, SAL_EINVAL, "%s: the region holds no element of it", text);
 done:
     return st;
 }
@@ -226,37 +283,58 @@ static sal_status query_row(const query_context *c, const sal_question *q, size_
     static const char *const top = "top";
     sal_query *out = c->out;
     const char *const *why = q->n_why == 0 ? &top : q->why;
-    float *w = (float *)out->weights.data + s * (size_t)c->classes;
+    float *w = (float *)out->weights.data + s * (size_t)c->elements;
     int64_t *whys = out->why + s * out->n_why, *foils = out->foil + s * out->n_not;
     bool any = false;
     sal_status st = SAL_OK;
 
-    for (size_t i = 0; i < out->n_why; i++) {
-        SAL_TRY(query_one(c, why[i], s, &whys[i]));
-        w[whys[i]] += (float)(1.0 / (double)out->n_why);
-    }
-    for (size_t i = 0; i < out->n_not; i++) {
-        SAL_TRY(query_one(c, q->not_[i], s, &foils[i]));
-        w[foils[i]] -= (float)(1.0 / (double)out->n_not);
-    }
-    for (int64_t k = 0; k < c->classes; k++)
+    for (size_t i = 0; i < out->n_why; i++)
+        SAL_TRY(query_weigh(c, why[i], s, 1.0 / (double)out->n_why, w, &whys[i]));
+    for (size_t i = 0; i < out->n_not; i++)
+        SAL_TRY(query_weigh(c, q->not_[i], s, -1.0 / (double)out->n_not, w, &foils[i]));
+    for (int64_t k = 0; k < c->elements; k++)
         any = any || w[k] != 0.0F;
     if (!any) {
         st = sal_fail(c->err, SAL_EINVAL, "the question asks why a class and not the same class");
         goto done;
     }
     if (s == 0) {
-        SAL_TRY(query_describe(c, "why ", whys, out->n_why));
-        SAL_TRY(query_describe(c, "not ", foils, out->n_not));
+        SAL_TRY(query_describe(c, "why ", why, whys, out->n_why));
+        SAL_TRY(query_describe(c, "not ", q->not_, foils, out->n_not));
+        if (c->region != NULL)
+            SAL_TRY(sal_bytes_printf(&out->text, c->err, ", in the region"));
     }
 done:
     return st;
 }
 
+/* Mean logits of every class over the region. */
+static void query_means(const query_context *c, size_t s, double *means)
+{
+    const sal_region *r = c->region;
+    int64_t pixels = r->height * r->width, inside = 0;
+    bool last = c->rank == 3 && r->axis == 0; /* classes last */
+
+    for (int64_t p = 0; p < pixels; p++)
+        inside += r->inside[p];
+    for (int64_t k = 0; k < c->classes; k++) {
+        means[k] = 0.0;
+        for (int64_t p = 0; p < pixels; p++) {
+            if (r->inside[p] != 0)
+                means[k] +=
+                    sal_tensor_get(c->logits, (int64_t)s * c->elements +
+                                                  (last ? p * c->classes + k : k * pixels + p)) /
+                    (double)inside;
+        }
+    }
+}
+
 sal_status sal_query_resolve(sal_query *out, const sal_question *q, int rank, const int64_t *dims,
                              const sal_tensor *logits, const sal_labels *labels, sal_error *err)
 {
-    query_context c = {.classes = 1,
+    sal_region region = {.axis = 0};
+    double *means = NULL;
+    query_context c = {.elements = 1,
                        .rank = rank,
                        .dims = dims,
                        .logits = logits,
@@ -267,20 +345,35 @@ sal_status sal_query_resolve(sal_query *out, const sal_question *q, int rank, co
 
     *out = (sal_query){.n_why = q->n_why == 0 ? 1 : q->n_why, .n_not = q->n_not, .rows = 1};
     for (int i = 0; i < rank; i++)
-        c.classes *= dims[i];
-    if (c.classes < 1)
+        c.elements *= dims[i];
+    c.classes = c.elements;
+    if (c.elements < 1)
         return sal_fail(err, SAL_EINVAL, "the model's output has no elements to ask about");
     if (logits != NULL && sal_query_needs_logits(q, labels))
-        out->rows = SAL_MAX((size_t)(sal_tensor_count(logits) / c.classes), 1);
-    int64_t shape[2] = {(int64_t)out->rows, c.classes};
+        out->rows = SAL_MAX((size_t)(sal_tensor_count(logits) / c.elements), 1);
+    int64_t shape[2] = {(int64_t)out->rows, c.elements};
+    if (q->region != NULL) {
+        SAL_TRY(sal_region_make(&region, q->region, rank, dims, err));
+        c.region = &region;
+        c.classes = c.elements / (region.height * region.width);
+        means = sal_calloc((size_t)c.classes, sizeof(*means));
+        if (means == NULL)
+            SAL_TRY(sal_fail_nomem(err));
+        c.means = means;
+    }
     SAL_TRY(sal_tensor_new(&out->weights, SAL_F32, 2, shape, err));
     out->why = sal_calloc(out->rows * out->n_why + 1, sizeof(*out->why));
     out->foil = sal_calloc(out->rows * out->n_not + 1, sizeof(*out->foil));
     if (out->why == NULL || out->foil == NULL)
         SAL_TRY(sal_fail_nomem(err));
-    for (size_t s = 0; s < out->rows; s++)
+    for (size_t s = 0; s < out->rows; s++) {
+        if (c.region != NULL && logits != NULL)
+            query_means(&c, s, means);
         SAL_TRY(query_row(&c, q, s));
+    }
 done:
+    sal_region_free(&region);
+    sal_free(means);
     return st;
 }
 
