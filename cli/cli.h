@@ -193,6 +193,8 @@ const char *cli_suffix(const char *path, const char *suffix, char *buf, size_t n
 
 /* Open; on failure *status is the exit status. */
 sal_model *cli_open(const char *name, int *status);
+/* The same for verbs that compute: plans take the weights over (sal_model_open_lean). */
+sal_model *cli_open_lean(const char *name, int *status);
 /* Tensors for all inputs of a model, in order. */
 typedef struct cli_inputs {
     sal_tensor *tensors;

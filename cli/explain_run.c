@@ -130,7 +130,7 @@ int job_load(explain_job *j)
     status = cli_baselines(&j->methods, j->a);
     if (status != CLI_OK)
         return status;
-    j->model = cli_open(j->model_name, &status);
+    j->model = cli_open_lean(j->model_name, &status);
     if (j->model == NULL)
         return status;
     status = CLI_FAILED;

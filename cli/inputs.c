@@ -7,12 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-sal_model *cli_open(const char *name, int *status)
+static sal_model *inputs_open(const char *name, bool lean, int *status)
 {
     char path[CLI_PATH];
     sal_model *m = NULL;
     sal_error err = {SAL_OK, 0, ""};
-    sal_status st = sal_model_open(&m, cli_model_path(name, path, sizeof(path)), &err);
+    const char *file = cli_model_path(name, path, sizeof(path));
+    sal_status st = lean ? sal_model_open_lean(&m, file, &err) : sal_model_open(&m, file, &err);
 
     if (st == SAL_OK)
         return m;
@@ -23,6 +24,16 @@ sal_model *cli_open(const char *name, int *status)
     else
         *status = cli_fail(path, st, &err);
     return NULL;
+}
+
+sal_model *cli_open(const char *name, int *status)
+{
+    return inputs_open(name, false, status);
+}
+
+sal_model *cli_open_lean(const char *name, int *status)
+{
+    return inputs_open(name, true, status);
 }
 
 static const char *inputs_names(const sal_model *m, char *buf, size_t n)

@@ -211,7 +211,7 @@ static int bench_run(bench_job *j)
     int status = CLI_FAILED;
     sal_status st;
 
-    j->model = cli_open(j->a->positional[0], &status);
+    j->model = cli_open_lean(j->a->positional[0], &status);
     if (j->model == NULL)
         return status;
     if (!cli_shapes(&shapes, j->a, j->model, &status) ||

@@ -105,7 +105,7 @@ int verb_run(const cli_args *a)
 
     if (!run_options(a, &o))
         return CLI_USAGE;
-    j.model = cli_open(a->positional[0], &status);
+    j.model = cli_open_lean(a->positional[0], &status);
     if (j.model != NULL && cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
         status = run_begin(&j, &o, status);
     else if (status == CLI_OK)
@@ -205,7 +205,7 @@ int verb_grad(const cli_args *a)
         return CLI_USAGE;
     if (!cli_has(a, OPT_of) || !cli_has(a, OPT_wrt))
         return cli_usage(a, "of what, by what? --of VALUE --wrt VALUE");
-    j.model = cli_open(a->positional[0], &status);
+    j.model = cli_open_lean(a->positional[0], &status);
     if (j.model != NULL) {
         if (!grad_names(&j, &o))
             status = CLI_USAGE;

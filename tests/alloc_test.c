@@ -106,6 +106,30 @@ static sal_status job_run(sal_error *err)
     return alloc_runner(&o, err);
 }
 
+/* Two sizes: the second plan reads the file again. */
+static sal_status job_lean(sal_error *err)
+{
+    sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+    static float data[2 * 3 * 32 * 32];
+    static const int64_t dims[] = {2, 3, 32, 32};
+    sal_model *m = NULL;
+    sal_runner *r = NULL;
+    sal_tensor two = sal_tensor_borrow(SAL_F32, 4, dims, data);
+    sal_status st = sal_model_open_lean(&m, MODEL, err);
+
+    o.threads = 1;
+    if (st == SAL_OK)
+        st = sal_runner_new(&r, m, &o, err);
+    if (st == SAL_OK)
+        st = sal_runner_run(r, &two, NULL, err);
+    two.dims[0] = 1;
+    if (st == SAL_OK)
+        st = sal_runner_run(r, &two, NULL, err);
+    sal_runner_free(r);
+    sal_model_free(m);
+    return st;
+}
+
 static sal_status job_differentiate(sal_error *err)
 {
     sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
@@ -208,6 +232,7 @@ static long alloc_step(long usual)
 SWEEP(open, 1)
 SWEEP(look, 1)
 SWEEP(run, 1)
+SWEEP(lean, 1)
 SWEEP(differentiate, 1)
 SWEEP(grad_cam, 1)
 SWEEP(integrated_gradients, 1)
@@ -218,6 +243,6 @@ SWEEP(export, 1)
 int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
-                        TESTS(T(open), T(look), T(run), T(differentiate), T(grad_cam),
+                        TESTS(T(open), T(look), T(run), T(lean), T(differentiate), T(grad_cam),
                               T(integrated_gradients), T(lrp), T(rise), T(export)));
 }

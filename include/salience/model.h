@@ -21,8 +21,15 @@ typedef struct sal_model sal_model;
  * file's name. Errors: SAL_EIO, SAL_EFORMAT (damaged), SAL_EUNSUPPORTED (names every operator that
  * is missing), SAL_ESHAPE, SAL_ENOMEM. */
 SAL_API SAL_MUST_USE sal_status sal_model_open(sal_model **out, const char *path, sal_error *err);
-/* The same from memory; `name` (NULL: "model") begins the messages. Tensors in other files are
- * refused, and no file beside it is looked for. `bytes` is not needed afterwards. */
+/* The same for callers who want each weight in memory once: the first runner or plan made of the
+ * model takes the weights over, in the form that it computes with, and the next reads the file
+ * again. The file must stay as it is meanwhile (SAL_EIO if not), and the model must outlive what
+ * was made of it. */
+SAL_API SAL_MUST_USE sal_status sal_model_open_lean(sal_model **out, const char *path,
+                                                    sal_error *err);
+/* The same as sal_model_open() from memory; `name` (NULL: "model") begins the messages. Tensors in
+ * other files are refused, and no file beside it is looked for. `bytes` is not needed afterwards.
+ */
 SAL_API SAL_MUST_USE sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n,
                                                       const char *name, sal_error *err);
 /* Accepts NULL. */

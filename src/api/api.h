@@ -7,11 +7,23 @@
 
 #include <salience/salience.h>
 
+/* Where the weights of a lean model come from. */
+typedef struct api_source api_source;
+
 struct sal_model {
-    sal_graph *graph; /* as in the file, shapes inferred */
+    sal_graph *structure; /* as in the file, shapes inferred; without large weights when lean.
+                             api_graph() gives the whole graph */
     char *path;
-    bool in_memory; /* path is a name for messages, no file */
+    bool in_memory;     /* path is a name for messages, no file */
+    api_source *source; /* NULL unless lean */
 };
+
+/* The graph with its weights. *own: what the caller must free, NULL when the model keeps them;
+ * *use: the graph, *own or the model's. */
+sal_status api_graph(const sal_model *m, sal_graph **own, const sal_graph **use, sal_error *err);
+/* The same as a graph of the caller's own: a clone that shares weights with the model, or, when it
+ * is lean, the only owner of them. */
+sal_status api_graph_own(const sal_model *m, sal_graph **out, sal_error *err);
 
 /* What a field of a model's input or output is, for callers. */
 void api_value_info(const sal_graph *g, sal_vid v, sal_value_info *out);

@@ -7,6 +7,7 @@
 
 struct sal_explain_plan {
     sal_explainer *explainer;
+    const sal_model *model; /* of a lean one more weights are asked for later */
 };
 
 /* ---- preparing ---- */
@@ -14,30 +15,49 @@ struct sal_explain_plan {
 sal_status api_explained(sal_graph **own, const sal_graph **use, const sal_model *model,
                          const sal_explain_opts *o, sal_error *err)
 {
+    sal_graph *whole = NULL, *optimised = NULL;
     sal_status st = SAL_OK;
 
     *own = NULL;
-    *use = model->graph;
-    if (o->layer != NULL)
-        return SAL_OK;
-    if (o->output != NULL && sal_graph_find(model->graph, o->output) == SAL_NONE)
-        return sal_fail(err, SAL_EINVAL, "the model has no output or value named %s", o->output);
-    SAL_TRY(api_optimised(own, model->graph, err));
-    if (o->output == NULL || sal_graph_find(*own, o->output) != SAL_NONE)
-        *use = *own;
+    SAL_TRY(api_graph(model, &whole, use, err));
+    if (o->layer == NULL && o->output != NULL && sal_graph_find(*use, o->output) == SAL_NONE)
+        SAL_TRY(sal_fail(err, SAL_EINVAL, "the model has no output or value named %s", o->output));
+    if (o->layer == NULL) {
+        SAL_TRY(api_optimised(&optimised, *use, err));
+        if (o->output == NULL || sal_graph_find(optimised, o->output) != SAL_NONE) {
+            sal_graph_free(whole);
+            whole = optimised;
+            *use = optimised;
+            optimised = NULL;
+        }
+    }
+    *own = whole;
+    whole = NULL;
 done:
+    sal_graph_free(whole);
+    sal_graph_free(optimised);
     return st;
 }
 
-static sal_status plan_explainer(sal_explainer **out, const sal_model *model,
-                                 const sal_explain_opts *o, const sal_tensor *like, sal_error *err)
+static sal_status plan_source(void *ctx, const sal_explain_opts *o, sal_graph **out, sal_error *err)
+{
+    const sal_explain_plan *p = ctx;
+    const sal_graph *use;
+
+    return api_explained(out, &use, p->model, o, err); /* of a lean model: owned */
+}
+
+static sal_status plan_explainer(sal_explain_plan *p, const sal_explain_opts *o,
+                                 const sal_tensor *like, sal_error *err)
 {
     const sal_graph *use;
     sal_graph *own = NULL;
     sal_status st = SAL_OK;
 
-    SAL_TRY(api_explained(&own, &use, model, o, err));
-    SAL_TRY(sal_explainer_new(out, use, o, like, err));
+    SAL_TRY(api_explained(&own, &use, p->model, o, err));
+    SAL_TRY(sal_explainer_new(&p->explainer, use, o, like, err));
+    if (p->model->source != NULL)
+        SAL_TRY(sal_explainer_lean(p->explainer, o, like, plan_source, p, err));
 done:
     sal_graph_free(own);
     return st;
@@ -56,7 +76,8 @@ sal_status sal_explain_plan_new(sal_explain_plan **out, const sal_model *model,
     p = sal_calloc(1, sizeof(*p));
     if (p == NULL)
         SAL_TRY(sal_fail_nomem(err));
-    SAL_TRY(plan_explainer(&p->explainer, model, &o, like, err));
+    p->model = model;
+    SAL_TRY(plan_explainer(p, &o, like, err));
     *out = p;
     p = NULL;
 done:
@@ -229,15 +250,19 @@ sal_status sal_explain_export(const sal_model *model, const sal_explain_opts *op
 {
     sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
     sal_bytes text = {NULL, 0, 0};
+    const sal_graph *use;
+    sal_graph *own = NULL;
     sal_status st = SAL_OK;
 
     if (info != NULL)
         *info = NULL;
     SAL_TRY(api_opts(&o, sizeof(o), opts, err));
-    SAL_TRY(sal_export_write(model->graph, &o, path, &text, err));
+    SAL_TRY(api_graph(model, &own, &use, err));
+    SAL_TRY(sal_export_write(use, &o, path, &text, err));
     if (info != NULL)
         st = api_hand_over(&text, info, err);
 done:
+    sal_graph_free(own);
     sal_bytes_free(&text);
     return st;
 }

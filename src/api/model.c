@@ -1,11 +1,14 @@
 /* Opening models and looking at their values. */
+#define _POSIX_C_SOURCE 200809L /* st_mtim */
 #include "api/api.h"
 
 #include "format/onnx_read.h"
 #include "graph/op.h"
 #include "ops/core/evaluate.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 sal_status api_opts(void *out, size_t size, const void *opts, sal_error *err)
 {
@@ -62,6 +65,75 @@ int api_bounds(const sal_graph *g, const sal_tensor *shapes, sal_bound *bounds)
 
 /* ---- opening ---- */
 
+/* ---- lean models: weights are read again for every plan ---- */
+
+struct api_source {
+    _Atomic(sal_graph *) first; /* what opening read, until somebody takes it */
+    struct stat stamp;
+};
+
+static sal_status model_stamp(const char *path, struct stat *out, sal_error *err)
+{
+    if (stat(path, out) != 0)
+        return sal_fail(err, SAL_EIO, "%s: cannot be read again: it is gone", path);
+    return SAL_OK;
+}
+
+static sal_status model_reread(const sal_model *m, sal_graph **out, sal_error *err)
+{
+    const struct stat *had = &m->source->stamp;
+    struct stat now;
+    sal_status st = model_stamp(m->path, &now, err);
+
+    if (st != SAL_OK)
+        return st;
+    if (now.st_dev != had->st_dev || now.st_ino != had->st_ino || now.st_size != had->st_size ||
+        now.st_mtim.tv_sec != had->st_mtim.tv_sec || now.st_mtim.tv_nsec != had->st_mtim.tv_nsec)
+        return sal_fail(err, SAL_EIO, "%s: has changed since it was opened; open it again",
+                        m->path);
+    return sal_onnx_read(out, m->path, err);
+}
+
+sal_status api_graph_own(const sal_model *m, sal_graph **out, sal_error *err)
+{
+    *out = NULL;
+    if (m->source == NULL)
+        return sal_graph_clone(out, m->structure, err);
+    *out = atomic_exchange(&m->source->first, NULL);
+    return *out != NULL ? SAL_OK : model_reread(m, out, err);
+}
+
+sal_status api_graph(const sal_model *m, sal_graph **own, const sal_graph **use, sal_error *err)
+{
+    sal_status st = SAL_OK;
+
+    *own = NULL;
+    *use = m->structure;
+    if (m->source != NULL) {
+        st = api_graph_own(m, own, err);
+        *use = *own;
+    }
+    return st;
+}
+
+static sal_status model_make_lean(sal_model *m, const struct stat *stamp, sal_error *err)
+{
+    sal_graph *bare = NULL;
+
+    m->source = sal_calloc(1, sizeof(*m->source));
+    if (m->source == NULL)
+        return sal_fail_nomem(err);
+    m->source->stamp = *stamp;
+    atomic_init(&m->source->first, NULL);
+    sal_status st = sal_graph_clone(&bare, m->structure, err);
+    if (st != SAL_OK)
+        return st;
+    sal_graph_strip(bare);
+    atomic_store(&m->source->first, m->structure);
+    m->structure = bare;
+    return SAL_OK;
+}
+
 static sal_status model_new(sal_model **out, sal_graph *g, const char *path, sal_error *err)
 {
     sal_model *m = sal_calloc(1, sizeof(*m));
@@ -75,7 +147,7 @@ static sal_status model_new(sal_model **out, sal_graph *g, const char *path, sal
         sal_graph_free(g);
         return sal_fail_nomem(err);
     }
-    m->graph = g;
+    m->structure = g;
     return SAL_OK;
 }
 
@@ -87,6 +159,24 @@ sal_status sal_model_open(sal_model **out, const char *path, sal_error *err)
     *out = NULL;
     st = sal_onnx_read(&g, path, err);
     return st == SAL_OK ? model_new(out, g, path, err) : st;
+}
+
+sal_status sal_model_open_lean(sal_model **out, const char *path, sal_error *err)
+{
+    struct stat stamp;
+    sal_model *m = NULL;
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    if (stat(path, &stamp) != 0)
+        return sal_model_open(out, path, err); /* which says why not */
+    SAL_TRY(sal_model_open(&m, path, err));
+    SAL_TRY(model_make_lean(m, &stamp, err));
+    *out = m;
+    m = NULL;
+done:
+    sal_model_free(m);
+    return st;
 }
 
 sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n, const char *name,
@@ -108,7 +198,10 @@ void sal_model_free(sal_model *m)
 {
     if (m == NULL)
         return;
-    sal_graph_free(m->graph);
+    sal_graph_free(m->structure);
+    if (m->source != NULL)
+        sal_graph_free(atomic_load(&m->source->first));
+    sal_free(m->source);
     sal_free(m->path);
     sal_free(m);
 }
@@ -127,37 +220,37 @@ void api_value_info(const sal_graph *g, sal_vid v, sal_value_info *out)
 
 size_t sal_model_input_count(const sal_model *m)
 {
-    return m->graph->n_inputs;
+    return m->structure->n_inputs;
 }
 
 size_t sal_model_output_count(const sal_model *m)
 {
-    return m->graph->n_outputs;
+    return m->structure->n_outputs;
 }
 
 bool sal_model_input(const sal_model *m, size_t i, sal_value_info *out)
 {
-    if (i >= m->graph->n_inputs)
+    if (i >= m->structure->n_inputs)
         return false;
-    api_value_info(m->graph, m->graph->inputs[i], out);
+    api_value_info(m->structure, m->structure->inputs[i], out);
     return true;
 }
 
 bool sal_model_output(const sal_model *m, size_t i, sal_value_info *out)
 {
-    if (i >= m->graph->n_outputs)
+    if (i >= m->structure->n_outputs)
         return false;
-    api_value_info(m->graph, m->graph->outputs[i], out);
+    api_value_info(m->structure, m->structure->outputs[i], out);
     return true;
 }
 
 bool sal_model_value(const sal_model *m, const char *name, sal_value_info *out)
 {
-    sal_vid v = sal_graph_find(m->graph, name);
+    sal_vid v = sal_graph_find(m->structure, name);
 
     if (v == SAL_NONE)
         return false;
-    api_value_info(m->graph, v, out);
+    api_value_info(m->structure, v, out);
     return true;
 }
 
@@ -185,7 +278,7 @@ static size_t model_distance(const char *a, const char *b)
 
 const char *sal_model_similar(const sal_model *m, const char *name)
 {
-    const sal_graph *g = m->graph;
+    const sal_graph *g = m->structure;
     size_t best = strlen(name) / 3 + 1;
     const char *found = NULL;
 
@@ -210,16 +303,16 @@ const char *sal_model_path(const sal_model *m)
 
 bool sal_model_meta_at(const sal_model *m, size_t i, const char **key, const char **text)
 {
-    if (i >= m->graph->n_meta)
+    if (i >= m->structure->n_meta)
         return false;
-    *key = m->graph->meta[i].key;
-    *text = m->graph->meta[i].text;
+    *key = m->structure->meta[i].key;
+    *text = m->structure->meta[i].text;
     return true;
 }
 
 const char *sal_model_meta(const sal_model *m, const char *key)
 {
-    return sal_graph_meta(m->graph, key);
+    return sal_graph_meta(m->structure, key);
 }
 
 void sal_text_free(void *text)

@@ -103,7 +103,7 @@ done:
 sal_status sal_model_get_stats(const sal_model *m, const sal_tensor *shapes, sal_model_stats *out,
                                sal_error *err)
 {
-    const sal_graph *g = m->graph;
+    const sal_graph *g = m->structure;
 
     *out = (sal_model_stats){.nodes = g->n_nodes, .opset = g->opset, .producer = g->producer};
     if (g->producer != NULL && g->producer[0] == '\0')
@@ -119,7 +119,12 @@ sal_status sal_model_get_stats(const sal_model *m, const sal_tensor *shapes, sal
         out->parameters += sal_tensor_count(c);
         out->parameter_bytes += sal_tensor_bytes(c);
     }
-    return stats_count_macs(g, shapes, &out->macs, err);
+    sal_graph *own = NULL;
+    sal_status st = api_graph(m, &own, &g, err);
+    if (st == SAL_OK)
+        st = stats_count_macs(g, shapes, &out->macs, err);
+    sal_graph_free(own);
+    return st;
 }
 
 /* ---- operators ---- */
@@ -135,7 +140,7 @@ static int stats_by_count(const void *a, const void *b)
 
 sal_status sal_model_ops(const sal_model *m, sal_model_op **ops, size_t *n, sal_error *err)
 {
-    const sal_graph *g = m->graph;
+    const sal_graph *g = m->structure;
     size_t count = 0, cap = 0;
     sal_model_op *list = NULL;
     sal_status st = SAL_OK;
@@ -172,8 +177,8 @@ sal_status sal_model_text(const sal_model *m, sal_model_view view, char **out, s
     sal_status st = SAL_OK;
 
     *out = NULL;
-    SAL_TRY(view == SAL_VIEW_DOT ? sal_graph_dump_dot(m->graph, &text, err)
-                                 : sal_graph_dump_text(m->graph, &text, err));
+    SAL_TRY(view == SAL_VIEW_DOT ? sal_graph_dump_dot(m->structure, &text, err)
+                                 : sal_graph_dump_text(m->structure, &text, err));
     st = api_hand_over(&text, out, err);
 done:
     sal_bytes_free(&text);

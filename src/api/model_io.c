@@ -91,7 +91,7 @@ static sal_status io_guess(const sal_model *m, sal_preprocess *out, char *source
     int64_t height, width;
     bool nhwc, gray;
 
-    if (!io_picture(m->graph, &height, &width, &nhwc, &gray))
+    if (!io_picture(m->structure, &height, &width, &nhwc, &gray))
         return sal_fail(err, SAL_EINVAL,
                         "%s: no input takes pictures ([N,3,H,W] or [N,H,W,3]); give .npy files",
                         m->path);
@@ -111,7 +111,7 @@ static sal_status io_guess(const sal_model *m, sal_preprocess *out, char *source
 sal_status sal_model_preprocess(const sal_model *m, sal_preprocess *out, bool *guessed,
                                 char *source, size_t n, sal_error *err)
 {
-    const char *text = sal_graph_meta(m->graph, "salience.preprocess");
+    const char *text = sal_graph_meta(m->structure, "salience.preprocess");
     sal_sidecar side = {.preprocesses = false};
     sal_status st = SAL_OK;
 
@@ -158,7 +158,7 @@ static sal_status io_labels_path(const sal_model *m, const char *folder, const c
 sal_status sal_model_labels(const sal_model *m, const char *folder, int64_t classes,
                             sal_labels **out, bool *guessed, char *source, size_t n, sal_error *err)
 {
-    const char *name = sal_graph_meta(m->graph, "salience.labels");
+    const char *name = sal_graph_meta(m->structure, "salience.labels");
     sal_sidecar side = {.preprocesses = false};
     char path[IO_PATH];
     sal_status st = SAL_OK;

@@ -20,6 +20,8 @@ typedef struct runner_plan {
 
 struct sal_runner {
     sal_graph *model;
+    const sal_model *source;
+    bool stripped; /* the source is lean, and a plan has taken the weights of `model` */
     sal_runner_opts opts;
     const sal_rules_desc *rules;
     char **names; /* outputs, of, wrt: copies */
@@ -77,7 +79,8 @@ sal_status sal_runner_new(sal_runner **out, const sal_model *model, const sal_ru
     if (r->rules == NULL)
         SAL_TRY(sal_fail(err, SAL_EINVAL, "unknown rule set %s; `salience list rules` shows all",
                          o.rules));
-    SAL_TRY(sal_graph_clone(&r->model, model->graph, err));
+    r->source = model;
+    SAL_TRY(api_graph_own(model, &r->model, err));
     SAL_TRY(runner_names(r, &o, err));
     r->n_inputs = r->model->n_inputs;
     r->inputs = sal_calloc(r->n_inputs + 1, sizeof(*r->inputs));
@@ -194,13 +197,13 @@ static bool runner_by_inputs(const sal_runner *r, const sal_graph *g)
     return true;
 }
 
-static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs, runner_plan *plan,
+static sal_status runner_plan_make(sal_runner *r, const sal_tensor *inputs, runner_plan *plan,
                                    sal_error *err)
 {
     static const sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
     sal_session_opts so = SAL_SESSION_OPTS_INIT;
     sal_bound *bounds = sal_calloc(r->n_inputs + 1, sizeof(*bounds));
-    sal_graph *bound = NULL, *g = NULL;
+    sal_graph *again = NULL, *bound = NULL, *g = NULL;
     bool early;
     sal_status st = SAL_OK;
 
@@ -211,8 +214,16 @@ static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs
         plan->shapes[i].rank = inputs[i].rank;
         memcpy(plan->shapes[i].dims, inputs[i].dims, sizeof(inputs[i].dims));
     }
-    SAL_TRY(
-        sal_graph_bind(&bound, r->model, api_bounds(r->model, inputs, bounds), bounds, &how, err));
+    if (r->stripped)
+        SAL_TRY(api_graph_own(r->source, &again, err));
+    SAL_TRY(sal_graph_bind(&bound, again != NULL ? again : r->model,
+                           api_bounds(r->model, inputs, bounds), bounds, &how, err));
+    sal_graph_free(again);
+    again = NULL;
+    if (r->source->source != NULL) {
+        sal_graph_strip(r->model);
+        r->stripped = true;
+    }
     SAL_TRY(runner_extract(r, bound, &g, err));
     sal_graph_free(bound);
     bound = NULL;
@@ -228,6 +239,7 @@ static sal_status runner_plan_make(const sal_runner *r, const sal_tensor *inputs
     st = sal_session_take(&plan->session, g, &so, err);
     g = NULL;
 done:
+    sal_graph_free(again);
     sal_graph_free(bound);
     sal_graph_free(g);
     sal_free(bounds);

@@ -1,8 +1,13 @@
 /* Allocation. One door for every byte, so that a test can close it at any moment and count what is
  * left inside. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "base/base.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
+
+/* From this size on a block is worth page faults of its own. */
+enum { ALLOC_PAGES_MIN = 1 << 20 };
 
 /* The only mutable globals of the library; they exist for tests. Relaxed order is enough: no other
  * memory is published through them. */
@@ -71,6 +76,30 @@ void *sal_aligned(size_t bytes)
     if (bytes > PTRDIFF_MAX - 64 || alloc_refused())
         return NULL;
     return alloc_counted(aligned_alloc(64, bytes > 0 ? (bytes + 63) / 64 * 64 : 64));
+}
+
+void *sal_pages(size_t bytes)
+{
+    if (bytes < ALLOC_PAGES_MIN) {
+        void *p = sal_aligned(bytes);
+        if (p != NULL)
+            memset(p, 0, bytes);
+        return p;
+    }
+    if (bytes > PTRDIFF_MAX - 64 || alloc_refused())
+        return NULL;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return alloc_counted(p == MAP_FAILED ? NULL : p);
+}
+
+void sal_pages_free(void *p, size_t bytes)
+{
+    if (p == NULL || bytes < ALLOC_PAGES_MIN) {
+        sal_free(p);
+        return;
+    }
+    atomic_fetch_sub_explicit(&alloc_live, 1, memory_order_relaxed);
+    (void)munmap(p, bytes);
 }
 
 char *sal_strdup(const char *s)

@@ -40,6 +40,11 @@ void *sal_malloc(size_t bytes);
 void *sal_calloc(size_t count, size_t size); /* NULL also on overflow */
 void *sal_realloc(void *p, size_t bytes);
 void *sal_aligned(size_t bytes); /* 64-byte aligned; free with sal_free */
+/* Zeroed memory for weights and activations, 64-byte aligned. Large blocks come straight from the
+ * system, so that each goes back to it when it is freed and not when its neighbours are. Free with
+ * sal_pages_free and the same size; NULL is accepted. */
+void *sal_pages(size_t bytes);
+void sal_pages_free(void *p, size_t bytes);
 char *sal_strdup(const char *s);
 void sal_free(void *p);
 /* Test hooks: let the n-th allocation from now (0 = the next) fail, and all after it when `sticky`;
@@ -85,6 +90,8 @@ sal_status sal_grow(void *items_ptr, size_t need, size_t *cap, size_t size, sal_
 /* Wrap memory that is released by `release(ctx)` (a mapped file, a parent object). */
 sal_status sal_buffer_wrap(sal_buffer **out, void *data, size_t bytes, void (*release)(void *ctx),
                            void *ctx, sal_error *err);
+/* Zeroed memory of its own; *data lives as long as the buffer. */
+sal_status sal_buffer_new(sal_buffer **out, void **data, size_t bytes, sal_error *err);
 sal_buffer *sal_buffer_ref(sal_buffer *b);
 void sal_buffer_unref(sal_buffer *b);
 

@@ -27,6 +27,29 @@ sal_status sal_buffer_wrap(sal_buffer **out, void *data, size_t bytes, void (*re
     return SAL_OK;
 }
 
+static void buffer_free_pages(void *ctx)
+{
+    sal_buffer *b = ctx;
+    sal_pages_free(b->data, b->bytes);
+}
+
+sal_status sal_buffer_new(sal_buffer **out, void **data, size_t bytes, sal_error *err)
+{
+    *data = sal_pages(bytes);
+    if (*data == NULL) {
+        *out = NULL;
+        return sal_fail_nomem(err);
+    }
+    sal_status st = sal_buffer_wrap(out, *data, bytes, buffer_free_pages, NULL, err);
+    if (st != SAL_OK) {
+        sal_pages_free(*data, bytes);
+        *data = NULL;
+        return st;
+    }
+    (*out)->ctx = *out;
+    return SAL_OK;
+}
+
 sal_buffer *sal_buffer_ref(sal_buffer *b)
 {
     if (b != NULL)

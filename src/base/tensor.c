@@ -69,15 +69,9 @@ sal_status sal_tensor_new(sal_tensor *out, sal_dtype dtype, int rank, const int6
         return st;
     t = sal_tensor_borrow(dtype, rank, dims, NULL);
     if (bytes > 0) {
-        t.data = sal_aligned(bytes);
-        if (t.data == NULL)
-            return sal_fail_nomem(err);
-        st = sal_buffer_wrap(&t.buffer, t.data, bytes, sal_free, t.data, err);
-        if (st != SAL_OK) {
-            sal_free(t.data);
+        st = sal_buffer_new(&t.buffer, &t.data, bytes, err);
+        if (st != SAL_OK)
             return st;
-        }
-        memset(t.data, 0, bytes);
     }
     *out = t;
     return SAL_OK;

@@ -96,13 +96,12 @@ sal_status sal_plan_prepared(sal_plan *p, size_t bytes, void **out, sal_error *e
         sal_grow(&p->prepared, p->n_prepared + 1, &p->cap_prepared, sizeof *p->prepared, err);
     if (st != SAL_OK)
         return st;
-    void *m = sal_aligned(SAL_MAX(bytes, 64));
-    if (m == NULL)
+    const size_t room = SAL_MAX(bytes, 64);
+    *out = sal_pages(room);
+    if (*out == NULL)
         return sal_fail_nomem(err);
-    memset(m, 0, SAL_MAX(bytes, 64));
-    p->prepared[p->n_prepared++] = m;
+    p->prepared[p->n_prepared++] = (sal_prepared){*out, room};
     p->prepared_bytes += bytes;
-    *out = m;
     return SAL_OK;
 }
 

@@ -81,6 +81,11 @@ typedef struct sal_use_list {
     const int32_t *node;  /* consumer node ids */
 } sal_use_list;
 
+typedef struct sal_prepared {
+    void *data;
+    size_t bytes;
+} sal_prepared;
+
 struct sal_plan {
     sal_graph *g; /* own, rewritten copy */
     sal_arena arena;
@@ -99,7 +104,7 @@ struct sal_plan {
     size_t cap_next;
     int32_t *uses; /* consumers of a logical value, outputs included */
     sal_use_list consumers;
-    void **prepared; /* weights in the kernels' layouts */
+    sal_prepared *prepared; /* weights in the kernels' layouts */
     size_t n_prepared, cap_prepared;
     size_t prepared_bytes, scratch_bytes, arena_bytes;
     sal_group **groups;   /* by node id; NULL when the node belongs to no group */

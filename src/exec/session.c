@@ -14,7 +14,7 @@ static void plan_free(sal_plan *p)
         if (p->steps[i].free_state != NULL)
             p->steps[i].free_state(p->steps[i].state);
     for (size_t i = 0; i < p->n_prepared; i++)
-        sal_free(p->prepared[i]);
+        sal_pages_free(p->prepared[i].data, p->prepared[i].bytes);
     sal_free(p->prepared);
     sal_free(p->steps);
     sal_free(p->values);
@@ -34,9 +34,9 @@ void sal_session_free(sal_session *s)
 {
     if (s == NULL)
         return;
+    sal_pages_free(s->arena, SAL_MAX(s->plan.arena_bytes, 64));
+    sal_pages_free(s->scratch, SAL_MAX(s->plan.scratch_bytes, 64));
     plan_free(&s->plan);
-    sal_free(s->arena);
-    sal_free(s->scratch);
     sal_free(s->ptr);
     sal_free(s->outputs);
     sal_free(s);
@@ -58,8 +58,8 @@ static sal_status session_memory(sal_session *s, sal_error *err)
         return st;
     for (size_t i = 0; i < p->n_steps; i++)
         p->scratch_bytes = SAL_MAX(p->scratch_bytes, p->steps[i].scratch);
-    s->arena = sal_aligned(SAL_MAX(p->arena_bytes, 64));
-    s->scratch = sal_aligned(SAL_MAX(p->scratch_bytes, 64));
+    s->arena = sal_pages(SAL_MAX(p->arena_bytes, 64));
+    s->scratch = sal_pages(SAL_MAX(p->scratch_bytes, 64));
     s->ptr = sal_calloc(p->n_values + 1, sizeof *s->ptr);
     s->outputs = sal_calloc(p->g->n_outputs + 1, sizeof *s->outputs);
     if (s->arena == NULL || s->scratch == NULL || s->ptr == NULL || s->outputs == NULL)

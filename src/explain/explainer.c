@@ -8,10 +8,8 @@
 
 /* ---- preparing ---- */
 
-/* Copy of the model with the free dimensions of its inputs, but for the first of each, fixed to
- * those of `like`. */
-static sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
-                                 sal_error *err)
+sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
+                          sal_error *err)
 {
     sal_fold how = SAL_FOLD(sal_node_eval);
     sal_bound_symbol *bound = NULL;
@@ -100,6 +98,7 @@ void sal_explainer_free(sal_explainer *e)
     sal_tensor_free(&e->features);
     sal_tensor_free(&e->baselines);
     sal_graph_free(e->model);
+    explainer_lean_free(&e->lean);
     sal_free(e);
 }
 
@@ -151,6 +150,7 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
                           {.input = (int32_t)x->graph->n_inputs - 1}};
     sal_vid of[3] = {x->target.input, x->target.query, x->other};
     int count = x->target.query == SAL_NONE ? 1 : 2 + extra;
+    sal_explain_graph again = {.saliency = SAL_NONE};
     sal_graph *g = NULL;
     sal_status st = SAL_OK;
 
@@ -165,10 +165,17 @@ static sal_status explainer_plan_make(sal_explainer *e, const sal_explain_graph 
         if (v->rank > 0 && v->dims[0] < 0)
             bound[i].dims[0] = i == 1 ? q : n;
     }
-    SAL_TRY(sal_graph_bind(&g, x->graph, count, bound, &how, err));
+    if (e->lean.stripped && x == &e->x)
+        SAL_TRY(explainer_lean_rebuild(e, &again, err));
+    SAL_TRY(
+        sal_graph_bind(&g, again.graph != NULL ? again.graph : x->graph, count, bound, &how, err));
+    sal_explain_graph_free(&again);
+    if (x == &e->x)
+        explainer_lean_strip(e);
     st = sal_session_take(out, g, &so, err);
     g = NULL;
 done:
+    sal_explain_graph_free(&again);
     sal_graph_free(g);
     return st;
 }

@@ -9,6 +9,14 @@
  * in graph order; may be NULL). *out: sal_explainer_free(). */
 sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
                              const sal_explain_opts *opts, const sal_tensor *like, sal_error *err);
+/* The model once more, with its weights, as it was given to sal_explainer_new(). */
+typedef sal_status (*sal_explainer_source)(void *ctx, const sal_explain_opts *opts, sal_graph **out,
+                                           sal_error *err);
+/* Keep weights in plans only: for methods of one pass the first plan takes them over, and `source`
+ * is asked for the model before another is made. opts and like: as given to sal_explainer_new(). */
+sal_status sal_explainer_lean(sal_explainer *e, const sal_explain_opts *opts,
+                              const sal_tensor *like, sal_explainer_source source, void *ctx,
+                              sal_error *err);
 void sal_explainer_free(sal_explainer *e);
 const sal_target *sal_explainer_target(const sal_explainer *e);
 const sal_graph *

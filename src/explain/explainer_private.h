@@ -14,6 +14,16 @@ typedef struct explainer_plan {
     uint64_t used;
 } explainer_plan;
 
+/* How a lean explainer comes to the weights again (lean.c). */
+typedef struct explainer_lean {
+    sal_explainer_source source; /* NULL: the graphs keep their weights */
+    void *ctx;
+    sal_tensor *like; /* shapes of the model's inputs */
+    size_t n_like;
+    char *names[3]; /* layer, input, output of the options; may be NULL */
+    bool stripped;  /* a plan has taken the weights */
+} explainer_lean;
+
 struct sal_explainer {
     sal_graph *model;          /* free dimensions fixed but for the batch */
     sal_explain_graph x;       /* of the method; the forward graph where it has none */
@@ -24,11 +34,21 @@ struct sal_explainer {
     sal_head *head;       /* made when first wanted */
     sal_tensor baselines; /* the caller's, which opts points to; empty when there are none */
     sal_tensor features;  /* the caller's mask; empty when there is none */
+    explainer_lean lean;
 };
 
 /* The session of a graph for n samples and q rows of the query. */
 sal_status explainer_session(sal_explainer *e, const sal_explain_graph *x, int64_t n, int64_t q,
                              sal_session **out, sal_error *err);
+/* Copy of the model with the free dimensions of its inputs, but for the first of each, fixed to
+ * those of `like`. */
+sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
+                          sal_error *err);
+/* Give up the weights of a lean explainer's graphs; the method's graph with weights again. *out:
+ * sal_explain_graph_free(), also after failure. */
+void explainer_lean_strip(sal_explainer *e);
+sal_status explainer_lean_rebuild(const sal_explainer *e, sal_explain_graph *out, sal_error *err);
+void explainer_lean_free(explainer_lean *l);
 /* The graph that gives the logits alone. */
 sal_status explainer_forward(sal_explainer *e, const sal_explain_graph **out, sal_error *err);
 /* `copies` copies of sample s along axis 0, in dtype `dtype`. */

@@ -246,6 +246,42 @@ static sal_status external_keys(const Onnx__TensorProto *p, const char *name, co
     return SAL_OK;
 }
 
+/* A tensor's part of a mapped file: its pages go when the tensor goes, the mapping with the last.
+ */
+typedef struct external_part {
+    sal_buffer *file;
+    uint8_t *data;
+    size_t bytes;
+} external_part;
+
+static void external_part_free(void *ctx)
+{
+    external_part *part = ctx;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)part->data;
+    uintptr_t from = (at + page - 1) / page * page, to = (at + part->bytes) / page * page;
+    if (to > from)
+        (void)madvise(part->data + (from - at), to - from, MADV_DONTNEED);
+    sal_buffer_unref(part->file);
+    sal_free(part);
+}
+
+static sal_status external_share(const external_file *f, size_t offset, size_t bytes, sal_tensor *t,
+                                 sal_error *err)
+{
+    external_part *part = sal_malloc(sizeof *part);
+    if (part == NULL)
+        return sal_fail_nomem(err);
+    *part = (external_part){f->buffer, f->data + offset, bytes};
+    sal_status st = sal_buffer_wrap(&t->buffer, part->data, bytes, external_part_free, part, err);
+    if (st != SAL_OK) {
+        sal_free(part);
+        return st;
+    }
+    (void)sal_buffer_ref(f->buffer);
+    t->data = part->data;
+    return SAL_OK;
+}
+
 sal_status sal_onnx_external_get(sal_onnx_external *x, const Onnx__TensorProto *p, const char *name,
                                  sal_tensor *t, sal_error *err)
 {
@@ -269,11 +305,8 @@ sal_status sal_onnx_external_get(sal_onnx_external *x, const Onnx__TensorProto *
                            bytes, (unsigned long long)offset, location, f->size);
     if (bytes == 0)
         return SAL_OK;
-    if (offset % unit == 0 && t->dtype != SAL_BOOL) {
-        t->data = f->data + offset;
-        t->buffer = sal_buffer_ref(f->buffer);
-        return SAL_OK;
-    }
+    if (offset % unit == 0 && t->dtype != SAL_BOOL)
+        return external_share(f, (size_t)offset, bytes, t, err);
     sal_tensor shape = *t; /* sal_tensor_new() clears its result first */
     st = sal_tensor_new(t, shape.dtype, shape.rank, shape.dims, err);
     if (st == SAL_OK)

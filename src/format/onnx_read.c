@@ -153,13 +153,17 @@ sal_status sal_onnx_input(sal_graph *g, const Onnx__ValueInfoProto *p, const sal
     for (size_t i = 0; i < type->shape->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *d = type->shape->dim[i];
         if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
-            d->dim_value >= 0)
+            d->dim_value >= 0) {
             dims[i] = d->dim_value;
-        else if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
-                 d->dim_param != NULL && d->dim_param[0] != '\0' && d->dim_param[0] != '?')
+            continue;
+        }
+        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+            d->dim_param != NULL && d->dim_param[0] != '\0' && d->dim_param[0] != '?')
             dims[i] = read_symbol(g, d->dim_param);
         else
             dims[i] = sal_dim_fresh(g); /* no name, or the -1 of some exporters */
+        if (dims[i] == 0)
+            return sal_fail_nomem(err);
     }
     return sal_graph_input(g, name, dtype, (int)type->shape->n_dim, dims, &v, err);
 }

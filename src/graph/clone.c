@@ -46,6 +46,19 @@ static sal_status clone_ids(sal_vid **out, size_t *n_out, size_t *cap, const sal
     return st;
 }
 
+void sal_graph_strip(sal_graph *g)
+{
+    enum { LARGE = 1 << 10 };
+    for (size_t i = 0; i < g->n_values; i++) {
+        sal_tensor *t = (sal_tensor *)(uintptr_t)g->values[i]->constant; /* the graph's own */
+        if (t == NULL || t->buffer == NULL || sal_tensor_bytes(t) < LARGE)
+            continue;
+        sal_buffer_unref(t->buffer);
+        t->buffer = NULL;
+        t->data = NULL;
+    }
+}
+
 sal_status sal_graph_clone(sal_graph **out, const sal_graph *g, sal_error *err)
 {
     sal_status st = SAL_OK;

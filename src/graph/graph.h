@@ -163,6 +163,10 @@ void sal_graph_free(sal_graph *g);
 /* Independent copy that shares the constants' storage. Ids of values and nodes stay the same. */
 sal_status sal_graph_clone(sal_graph **out, const sal_graph *g, sal_error *err);
 
+/* Give up this graph's share of its large constants: types and shapes stay, contents do not. Such a
+ * graph can be looked at, but neither run nor folded nor written. */
+void sal_graph_strip(sal_graph *g);
+
 static inline sal_value *sal_val(const sal_graph *g, sal_vid v)
 {
     return g->values[v];

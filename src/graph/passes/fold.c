@@ -51,8 +51,8 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
         if (n->in[k] == SAL_NONE)
             continue;
         const sal_tensor *t = sal_val(g, n->in[k])->constant;
-        if (t == NULL)
-            return false;
+        if (t == NULL || (t->data == NULL && sal_tensor_count(t) > 0))
+            return false; /* not constant, or given up (sal_graph_strip) */
         in += (double)sal_tensor_count(t);
         in_bytes += sal_tensor_bytes(t);
     }
