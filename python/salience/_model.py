@@ -382,7 +382,8 @@ class Model:
     # ---- explaining
 
     def _options(self, method: str, params: Mapping[str, Any], layer: str | None, input: str | None,
-                 output: str | None, probabilities: bool, seed: int, batch: int) -> tuple[Any, Any]:
+                 output: str | None, probabilities: bool, seed: int, batch: int,
+                 features: Any = None) -> tuple[Any, Any]:
         """Options, and what must live until they were used."""
         row = _catalogue.method(method)
         known = {p.name for p in row.parameters}
@@ -399,17 +400,24 @@ class Model:
         opts.output = output.encode() if output is not None else None
         opts.probabilities, opts.seed, opts.batch = probabilities, int(seed), int(batch)
         opts.threads, opts.precision = self.threads, _PRECISIONS[self.precision]
-        return opts, given
+        keep = [given]
+        if features is not None:
+            from . import _arrays
+
+            labels = _arrays.fit(_arrays.asarray(features), _abi.SAL_I32, "features")
+            keep += [labels, _arrays.borrow(labels)]
+            opts.features = ctypes.pointer(keep[-1])
+        return opts, keep
 
     def _explain_plan(self, method: str, params: Mapping[str, Any], tensors: Any, layer: str | None,
                       input: str | None, output: str | None, probabilities: bool, seed: int,
-                      batch: int) -> _ExplainPlan:
+                      batch: int, features: Any = None) -> _ExplainPlan:
         key = ("explain", method, tuple(sorted(params.items())), layer, input, output, probabilities, seed, batch,
-               self.threads, self.precision, None if tensors is None else tuple(x.shape[1:] for x in tensors.keep
-                                                                               if hasattr(x, "shape")))
+               self.threads, self.precision, None if features is None else features.tobytes(),
+               None if tensors is None else tuple(x.shape[1:] for x in tensors.keep if hasattr(x, "shape")))
 
         def make() -> _ExplainPlan:
-            opts, keep = self._options(method, params, layer, input, output, probabilities, seed, batch)
+            opts, keep = self._options(method, params, layer, input, output, probabilities, seed, batch, features)
             return _ExplainPlan(self._handle, opts, keep, None if tensors is None else tensors.array)
 
         return self._plans().get(key, make)
@@ -432,7 +440,7 @@ class Model:
 
     def explain(self, image: Any, method: MethodName = "grad-cam", *, why: Any = None, why_not: Any = None,
                 layer: str | None = None, input: str | None = None, output: str | None = None,
-                probabilities: bool = False, seed: int = 1, batch: int = 0,
+                probabilities: bool = False, seed: int = 1, batch: int = 0, features: Any = None,
                 progress: Callable[[float], Any] | None = None, preprocess: Mapping[str, Any] | None = None,
                 **parameters: Unpack[MethodParameters]) -> Explanation:
         """What in the input speaks for an answer, or for one answer and against another.
@@ -443,6 +451,8 @@ class Model:
                     (averaged); an array of floats: weights of the classes. None: the top class
         why_not     the same for what is contrasted with
         layer       value or node name for methods that show a layer; None: found
+        features    whole numbers, one for each position of the input or each element, equal where elements go
+                    together: for methods that remove features
         progress    called with the share done; returning False stops. Ctrl-C stops as well
         preprocess  how pictures are prepared, with the keys of a sidecar file; None: as the model says
 
@@ -453,7 +463,9 @@ class Model:
 
         began = time.perf_counter()
         tensors, x, source = self._given(image, input, preprocess)
-        plan = self._explain_plan(method, parameters, tensors, layer, input, output, probabilities, seed, batch)
+        features = None if features is None else _arrays.asarray(features)
+        plan = self._explain_plan(method, parameters, tensors, layer, input, output, probabilities, seed, batch,
+                                  features)
         labels = self._labels(plan.classes)
         asked = self._ask(plan, tensors, why, why_not, labels)
         result = _abi.sal_explanation()
