@@ -116,3 +116,27 @@ const char *cli_suffix(const char *path, const char *suffix, char *buf, size_t n
     (void)snprintf(buf, n, "%.*s%s", (int)stem, path, suffix);
     return buf;
 }
+
+bool cli_tokenizer_path(const char *model, char *buf, size_t n)
+{
+    char path[CLI_PATH], beside[CLI_PATH];
+    const char *slash;
+    FILE *f;
+
+    (void)cli_model_path(model, path, sizeof(path));
+    (void)cli_suffix(path, ".tokenizer.json", buf, n);
+    f = fopen(buf, "rb");
+    if (f == NULL) {
+        slash = strrchr(path, '/');
+        (void)snprintf(beside, sizeof(beside), "%.*s", slash == NULL ? 0 : (int)(slash - path + 1),
+                       path);
+        if (strlen(beside) + sizeof("tokenizer.json") > n)
+            return false;
+        (void)snprintf(buf, n, "%stokenizer.json", beside);
+        f = fopen(buf, "rb");
+    }
+    if (f == NULL)
+        return false;
+    (void)fclose(f);
+    return true;
+}

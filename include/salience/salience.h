@@ -13,6 +13,7 @@
 #include <salience/picture.h>
 #include <salience/run.h>
 #include <salience/tensor.h>
+#include <salience/tokenizer.h>
 #include <salience/version.h>
 
 #endif

@@ -44,12 +44,12 @@ json() {
 run 0 --help
 says out 'usage: salience'
 run 0 --version
-for verb in inspect doctor run grad explain diff export bench list pull; do
+for verb in inspect doctor run grad explain diff export bench tokenize list pull; do
     run 0 "$verb" --help
     says out "usage: salience $verb"
 done
 run 0 --man
-for verb in INSPECT DOCTOR RUN GRAD EXPLAIN DIFF EXPORT BENCH LIST PULL METHODS; do says out "^.SH $verb"; done
+for verb in INSPECT DOCTOR RUN GRAD EXPLAIN DIFF EXPORT BENCH TOKENIZE LIST PULL METHODS; do says out "^.SH $verb"; done
 for shell in bash zsh fish; do
     run 0 --completion $shell
     says out integrated-gradients
@@ -94,6 +94,19 @@ says out '"mean_spearman"'
 json out
 run 0 explain net.onnx "$photo" --method gradient,occlusion --agree -o agree.png
 check "agreement is drawn" test -s agree.png
+
+# ---- tokenize ---
+tok=$SALIENCE_SOURCE/tests/golden/tokenizer/wordpiece-bert.tokenizer.json
+run 0 tokenize "$tok" --text "the water" --special --json
+says out '"\[CLS\]"'
+json out
+run 0 tokenize "$tok" --text "the water"
+ids=$(awk '{print $1}' out | tr '\n' ' ')
+run 0 tokenize "$tok" --decode --text "$ids"
+says out 'the water'
+run 1 tokenize x.npy --text a
+lines err 1
+run 1 tokenize missing.json --text a
 
 # ---- diff -----------------------------------------------------------------------------------------
 run 0 diff net.onnx net.onnx x.npy --method gradient

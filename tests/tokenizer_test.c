@@ -1,0 +1,194 @@
+/* Tokenisers against the Python package tokenizers, on files and texts that
+ * tests/oracle/make_tokenizers.py made; damaged files; bytes that are no UTF-8. */
+#include "harness.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <salience/salience.h>
+
+#define FOLDER SAL_SOURCE_DIR "/tests/golden/tokenizer/"
+
+static sal_error err;
+
+static sal_tokenizer *open_golden(const char *name)
+{
+    char path[512];
+    sal_tokenizer *t = NULL;
+
+    (void)snprintf(path, sizeof(path), FOLDER "%s.tokenizer.json", name);
+    CHECK_OK(sal_tokenizer_open(&t, path, &err));
+    return t;
+}
+
+static void compare(const sal_tokenizer *t, const char *name, const json_t *row, const char *key,
+                    bool special)
+{
+    const json_t *text = json_object_get(row, "text"), *want = json_object_get(row, key);
+    sal_tokens got = SAL_TOKENS_INIT;
+    bool same;
+
+    CHECK_OK(sal_tokenizer_encode(t, json_string_value(text), json_string_length(text), special,
+                                  &got, &err));
+    same = got.n == json_array_size(want);
+    for (size_t i = 0; same && i < got.n; i++)
+        same = json_integer_value(json_array_get(want, i)) == got.ids[i] &&
+               got.begin[i] <= got.end[i] && got.end[i] <= json_string_length(text);
+    CHECK_MSG(same, "%s %s: %.60s", name, key, json_string_value(text));
+    sal_tokens_free(&got);
+}
+
+static void compare_decoded(const sal_tokenizer *t, const char *name, const json_t *row)
+{
+    const json_t *want = json_object_get(row, "decoded"), *ids = json_object_get(row, "ids");
+    int32_t list[1024];
+    size_t n = 0, count = json_array_size(ids);
+    char *text = NULL;
+
+    CHECK(count <= 1024);
+    for (size_t i = 0; i < count && i < 1024; i++)
+        list[i] = (int32_t)json_integer_value(json_array_get(ids, i));
+    CHECK_OK(sal_tokenizer_decode(t, list, count, true, &text, &n, &err));
+    if (text == NULL)
+        return;
+    /* The package writes U+FFFD where bytes are no UTF-8; such texts are compared as far as that.
+     */
+    if (strstr(json_string_value(want), "\xEF\xBF\xBD") == NULL)
+        CHECK_MSG(n == json_string_length(want) && memcmp(text, json_string_value(want), n) == 0,
+                  "%s decodes %.60s as %.60s", name, json_string_value(want), text);
+    sal_text_free(text);
+}
+
+TEST(as_the_package)
+{
+    DIR *d = opendir(FOLDER);
+    struct dirent *e;
+    size_t files = 0;
+
+    CHECK(d != NULL);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        char path[768], name[256];
+        const char *end = strstr(e->d_name, ".tokenizer.json");
+        sal_tokenizer *t;
+        json_t *rows;
+
+        if (end == NULL)
+            continue;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(end - e->d_name), e->d_name);
+        (void)snprintf(path, sizeof(path), FOLDER "%s.json", name);
+        t = open_golden(name);
+        rows = json_load_file(path, JSON_ALLOW_NUL, NULL);
+        CHECK_MSG(json_array_size(rows) >= 20, "%s", path);
+        for (size_t i = 0; t != NULL && i < json_array_size(rows); i++) {
+            compare(t, name, json_array_get(rows, i), "ids", true);
+            compare(t, name, json_array_get(rows, i), "plain", false);
+            compare_decoded(t, name, json_array_get(rows, i));
+        }
+        json_decref(rows);
+        sal_tokenizer_free(t);
+        files++;
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    CHECK(files >= 15);
+}
+
+/* Every token stands for its own part of the text, in order. */
+TEST(offsets)
+{
+    static const char text[] = "H\xC3\xA9llo, world";
+    sal_tokenizer *t = open_golden("wordpiece-bert");
+    sal_tokens k = SAL_TOKENS_INIT;
+
+    if (t == NULL)
+        return;
+    CHECK_OK(sal_tokenizer_encode(t, text, strlen(text), true, &k, &err));
+    CHECK(k.n > 3 && k.added[0] && k.added[k.n - 1] && k.begin[0] == k.end[0]);
+    for (size_t i = 2; i + 1 < k.n; i++)
+        CHECK(k.begin[i] >= k.end[i - 1] && k.end[i] > k.begin[i] && !k.added[i]);
+    CHECK(k.n > 2 && k.begin[1] == 0 && k.end[k.n - 2] == strlen(text));
+    sal_tokens_free(&k);
+    sal_tokenizer_free(t);
+}
+
+/* Byte-level text gives back any bytes. */
+TEST(round_trip_of_bytes)
+{
+    sal_tokenizer *t = open_golden("bpe-gpt2");
+    char bytes[512];
+    size_t n = 0;
+    sal_tokens k = SAL_TOKENS_INIT;
+    char *back = NULL;
+
+    if (t == NULL)
+        return;
+    for (int i = 0; i < 512; i++)
+        bytes[i] = (char)(i < 256 ? 255 - i : (i * 73) & 255);
+    CHECK_OK(sal_tokenizer_encode(t, bytes, sizeof(bytes), false, &k, &err));
+    CHECK_OK(sal_tokenizer_decode(t, k.ids, k.n, true, &back, &n, &err));
+    CHECK(back != NULL && n == sizeof(bytes) && memcmp(back, bytes, n) == 0);
+    sal_text_free(back);
+    sal_tokens_free(&k);
+    sal_tokenizer_free(t);
+}
+
+TEST(wrong_files)
+{
+    static const char *const files[] = {
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"model\":{}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
+        "{\"model\":{\"type\":\"Markov\",\"vocab\":{\"a\":0}}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1}}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":99999999999}}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":\"0\"}}}",
+        "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0},\"unk_token\":\"b\"}}",
+        "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}",
+        "{\"normalizer\":{\"type\":\"Sing\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+        "\"merges\":[]}}",
+        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":"
+        "\"Isolated\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+        "{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"a\",7],\"cls\":[\"a\",0]},"
+        "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+    };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        sal_tokenizer *t = NULL;
+        sal_status st = sal_tokenizer_open_memory(&t, files[i], strlen(files[i]), "x.json", &err);
+
+        CHECK_MSG(st != SAL_OK && t == NULL, "file %zu is taken", i);
+        CHECK_MSG(strncmp(err.msg, "x.json: ", 8) == 0 && strchr(err.msg, '\n') == NULL, "%s",
+                  err.msg);
+        sal_tokenizer_free(t);
+    }
+}
+
+/* A pattern that backtracks without end gives up. */
+TEST(hostile_pattern)
+{
+    static const char file[] =
+        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+[0-9]\"},"
+        "\"behavior\":\"Isolated\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+        "\"merges\":[]}}";
+    sal_tokenizer *t = NULL;
+    sal_tokens k = SAL_TOKENS_INIT;
+    char text[400];
+
+    memset(text, 'a', sizeof(text));
+    CHECK_OK(sal_tokenizer_open_memory(&t, file, strlen(file), "x.json", &err));
+    if (t != NULL)
+        CHECK_EQ(sal_tokenizer_encode(t, text, sizeof(text), false, &k, &err), SAL_EINVAL);
+    sal_tokens_free(&k);
+    sal_tokenizer_free(t);
+}
+
+int main(int argc, char **argv)
+{
+    return harness_main(argc, argv,
+                        TESTS(T(as_the_package), T(offsets), T(round_trip_of_bytes), T(wrong_files),
+                              T(hostile_pattern)));
+}
