@@ -65,7 +65,7 @@ static void check_method(const sal_model *lean, const sal_model *whole, const sa
                          const char *method)
 {
     static const char *const why[] = {"top"};
-    const sal_question q = {why, 1, NULL, 0};
+    const sal_question q = {.why = why, .n_why = 1};
     sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
     sal_explain_plan *a = NULL, *b = NULL;
     sal_asked asked = SAL_ASKED_INIT;
