@@ -144,6 +144,10 @@ static sal_status tf_idf_eval(const sal_eval *e)
     tf_idf t;
     sal_status st;
     SAL_TRY(tf_idf_of(&t, e->node, e->err));
+    /* every start with every distance: quadratic in the length */
+    if ((double)rows * (double)len * (double)SAL_MIN(t.skips, len) * (double)t.longest > 1e10)
+        return sal_fail(e->err, SAL_EUNSUPPORTED, "%lld skips in sequences of %lld are too many",
+                        (long long)t.skips, (long long)len);
     SAL_TRY(tf_idf_index(&t, &grams, &count, e->err));
     gram = sal_calloc((size_t)SAL_MAX(SAL_MIN(t.longest, len), 1), sizeof *gram);
     if (gram == NULL) {
