@@ -2,7 +2,7 @@
 #include "api/api.h"
 
 #include "diff/diff.h"
-#include "exec/session.h"
+#include "exec/staged.h"
 #include "ops/builder.h"
 #include "ops/core/evaluate.h"
 
@@ -11,7 +11,8 @@
 #define RUNNER_PLANS 4
 
 typedef struct runner_plan {
-    sal_session *session; /* NULL: free slot */
+    sal_session *session; /* both NULL: free slot */
+    sal_staged *staged;   /* in its place where shapes depend on data */
     sal_tensor *shapes;   /* of the model's inputs, no data */
     sal_tensor ones;      /* the default seed */
     size_t n_seed;        /* 1 when the plan takes a seed */
@@ -96,6 +97,7 @@ done:
 static void runner_plan_free(runner_plan *p)
 {
     sal_session_free(p->session);
+    sal_staged_free(p->staged);
     sal_free(p->shapes);
     sal_tensor_free(&p->ones);
     *p = (runner_plan){.session = NULL};
@@ -145,7 +147,7 @@ static sal_status runner_ones(const sal_graph *g, sal_vid v, sal_tensor *out, sa
 }
 
 /* Append the gradients and make them outputs behind the values asked for. */
-static sal_status runner_differentiate(const sal_runner *r, sal_graph *g, runner_plan *plan,
+static sal_status runner_differentiate(const sal_runner *r, sal_graph *g, sal_tensor *ones,
                                        sal_error *err)
 {
     sal_rules rules = {.desc = r->rules, .p = r->rules->params};
@@ -169,14 +171,13 @@ static sal_status runner_differentiate(const sal_runner *r, sal_graph *g, runner
                              sal_dtype_name(v->dtype)));
     }
     v = sal_val(g, of);
-    SAL_TRY(runner_ones(g, of, &plan->ones, err));
+    SAL_TRY(runner_ones(g, of, ones, err));
     SAL_TRY(sal_graph_input(g, sal_graph_find(g, "seed") == SAL_NONE ? "seed" : "salience_seed",
                             v->dtype, v->rank, v->dims, &seed, err));
     SAL_TRY(sal_differentiate(g, 1, &of, &seed, (int)n, wrt, &rules, wrt + n, err));
     g->n_outputs = r->n_outputs;
     for (size_t i = 0; i < n; i++)
         SAL_TRY(sal_graph_add_output(g, wrt[n + i], err));
-    plan->n_seed = 1;
 done:
     sal_free(wrt);
     return st;
@@ -197,14 +198,32 @@ static bool runner_by_inputs(const sal_runner *r, const sal_graph *g)
     return true;
 }
 
+/* All shapes are fixed: what is asked of the graph is put into it. */
+static sal_status runner_finish(void *ctx, sal_graph *g, sal_tensor *ones, sal_error *err)
+{
+    static const sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
+    const sal_runner *r = ctx;
+    bool early = !r->opts.reference && runner_by_inputs(r, g);
+    sal_status st = SAL_OK;
+
+    if (early)
+        SAL_TRY(sal_pass_all(g, &how, err));
+    if (r->opts.of != NULL)
+        SAL_TRY(runner_differentiate(r, g, ones, err));
+    st = early || r->opts.reference ? sal_pass_dce(g, err) : sal_pass_all(g, &how, err);
+done:
+    return st;
+}
+
 static sal_status runner_plan_make(sal_runner *r, const sal_tensor *inputs, runner_plan *plan,
                                    sal_error *err)
 {
     static const sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
-    sal_session_opts so = SAL_SESSION_OPTS_INIT;
+    sal_staged_opts so = {SAL_SESSION_OPTS_INIT, r->opts.of == NULL, runner_finish, r};
     sal_bound *bounds = sal_calloc(r->n_inputs + 1, sizeof(*bounds));
     sal_graph *again = NULL, *bound = NULL, *g = NULL;
-    bool early;
+    sal_fact *facts = NULL;
+    size_t n_facts;
     sal_status st = SAL_OK;
 
     plan->shapes = sal_calloc(r->n_inputs + 1, sizeof(*plan->shapes));
@@ -227,23 +246,38 @@ static sal_status runner_plan_make(sal_runner *r, const sal_tensor *inputs, runn
     SAL_TRY(runner_extract(r, bound, &g, err));
     sal_graph_free(bound);
     bound = NULL;
-    early = !r->opts.reference && runner_by_inputs(r, g);
-    if (early)
-        SAL_TRY(sal_pass_all(g, &how, err));
-    if (r->opts.of != NULL)
-        SAL_TRY(runner_differentiate(r, g, plan, err));
-    SAL_TRY(early || r->opts.reference ? sal_pass_dce(g, err) : sal_pass_all(g, &how, err));
-    so.threads = r->opts.threads;
-    so.precision = r->opts.precision;
-    so.reference = r->opts.reference;
-    st = sal_session_take(&plan->session, g, &so, err);
+    so.session.threads = r->opts.threads;
+    so.session.precision = r->opts.precision;
+    so.session.reference = r->opts.reference;
+    SAL_TRY(sal_settle_facts(g, false, &facts, &n_facts, err));
+    if (n_facts > 0) {
+        st = sal_staged_take(&plan->staged, g, &so, err);
+    } else {
+        SAL_TRY(runner_finish(r, g, &plan->ones, err));
+        plan->n_seed = r->opts.of == NULL ? 0 : 1;
+        st = sal_session_take(&plan->session, g, &so.session, err);
+    }
     g = NULL;
 done:
     sal_graph_free(again);
+    sal_free(facts);
     sal_graph_free(bound);
     sal_graph_free(g);
     sal_free(bounds);
     return st;
+}
+
+static bool runner_plan_used(const runner_plan *p)
+{
+    return p->session != NULL || p->staged != NULL;
+}
+
+/* The session that gave the last results. */
+static sal_session *runner_session(const sal_runner *r)
+{
+    if (r->last == NULL)
+        return NULL;
+    return r->last->staged != NULL ? sal_staged_session(r->last->staged) : r->last->session;
 }
 
 static bool runner_same(const sal_runner *r, const runner_plan *p, const sal_tensor *inputs)
@@ -270,7 +304,7 @@ static sal_status runner_plan_for(sal_runner *r, const sal_tensor *inputs, runne
     for (int i = 0; i < RUNNER_PLANS; i++) {
         runner_plan *p = &r->plans[i];
 
-        if (p->session != NULL && runner_same(r, p, inputs)) {
+        if (runner_plan_used(p) && runner_same(r, p, inputs)) {
             p->used = ++r->clock;
             *out = p;
             return SAL_OK;
@@ -307,6 +341,11 @@ sal_status sal_runner_profile(sal_runner *r, const sal_tensor *inputs, const sal
                             sal_dtype_name(v->dtype), sal_dtype_name(inputs[i].dtype));
     }
     SAL_TRY(runner_plan_for(r, inputs, &p, err));
+    if (p->staged != NULL) {
+        SAL_TRY(sal_staged_run(p->staged, inputs, seed, ms, err));
+        r->last = p;
+        goto done;
+    }
     memcpy(r->inputs, inputs, r->n_inputs * sizeof(*r->inputs));
     if (p->n_seed > 0) {
         r->inputs[r->n_inputs] = seed == NULL ? p->ones : *seed;
@@ -340,17 +379,17 @@ size_t sal_runner_output_count(const sal_runner *r)
 
 const sal_tensor *sal_runner_output(const sal_runner *r, size_t i)
 {
-    return r->last == NULL || i >= sal_runner_output_count(r)
-               ? NULL
-               : sal_session_output(r->last->session, i);
+    const sal_session *s = runner_session(r);
+
+    return s == NULL || i >= sal_runner_output_count(r) ? NULL : sal_session_output(s, i);
 }
 
 void sal_runner_stats(const sal_runner *r, sal_run_stats *out)
 {
     sal_session_stats s = {0};
 
-    if (r->last != NULL)
-        sal_session_get_stats(r->last->session, &s);
+    if (runner_session(r) != NULL)
+        sal_session_get_stats(runner_session(r), &s);
     *out =
         (sal_run_stats){s.steps, s.reference_steps, s.arena_bytes, s.weight_bytes, s.scratch_bytes};
 }
@@ -361,8 +400,8 @@ sal_status sal_runner_describe(const sal_runner *r, char **out, sal_error *err)
     sal_status st = SAL_OK;
 
     *out = NULL;
-    if (r->last != NULL)
-        SAL_TRY(sal_session_describe(r->last->session, &text, err));
+    if (runner_session(r) != NULL)
+        SAL_TRY(sal_session_describe(runner_session(r), &text, err));
     st = api_hand_over(&text, out, err);
 done:
     sal_bytes_free(&text);

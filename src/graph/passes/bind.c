@@ -75,13 +75,38 @@ static int64_t bind_dim(const bind_ctx *c, int64_t d)
                                                                                               : d;
 }
 
+sal_status sal_graph_reinfer(sal_graph *g, const sal_fold *how, bool run, sal_error *err)
+{
+    sal_rewrite r = {.g = g};
+    size_t grown = 0;
+    sal_status st = SAL_OK;
+    SAL_TRY(sal_pass_unfold(g, how, run, err));
+    SAL_TRY(sal_rewrite_begin(&r, g, err));
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const sal_node *n = g->nodes[i];
+        bool folded;
+        for (int k = 0; k < n->n_out; k++) {
+            if (n->out[k] == SAL_NONE)
+                continue;
+            sal_value *v = sal_val(g, n->out[k]);
+            v->rank = -1;
+            v->known = NULL;
+            v->known_n = 0;
+        }
+        SAL_TRY(sal_node_reinfer(g, n, err));
+        SAL_TRY(sal_fold_node(g, n, how, &grown, &folded, err));
+        r.dead[i] = folded;
+        r.changed = r.changed || folded;
+    }
+done:
+    return sal_rewrite_end(&r, st);
+}
+
 /* Put the known symbols into the inputs; what nodes make of them is inferred anew, without old
  * results. */
 static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
 {
     sal_graph *g = c->g;
-    sal_rewrite r = {.g = g};
-    size_t grown = 0;
     char text[192];
     sal_status st = SAL_OK;
     for (size_t i = 0; i < g->n_inputs; i++) {
@@ -92,35 +117,9 @@ static sal_status bind_infer(bind_ctx *c, const sal_fold *how, bool complete)
             SAL_TRY(sal_fail(c->err, SAL_ESHAPE, "input '%s' is %s: its shape must be given",
                              v->name, sal_value_text(g, g->inputs[i], text, sizeof text)));
     }
-    SAL_TRY(sal_pass_unfold(g, how, complete, c->err));
-    SAL_TRY(sal_rewrite_begin(&r, g, c->err));
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const sal_node *n = g->nodes[i];
-        bool folded, open = false;
-        for (int k = 0; k < n->n_out; k++) {
-            if (n->out[k] == SAL_NONE)
-                continue;
-            sal_value *v = sal_val(g, n->out[k]);
-            v->rank = -1;
-            v->known = NULL;
-            v->known_n = 0;
-        }
-        SAL_TRY(sal_node_reinfer(g, n, c->err));
-        SAL_TRY(sal_fold_node(g, n, how, &grown, &folded, c->err));
-        r.dead[i] = folded;
-        r.changed = r.changed || folded;
-        for (int k = 0; k < n->n_in; k++)
-            open = open || (n->in[k] != SAL_NONE && !sal_value_is_static(sal_val(g, n->in[k])));
-        for (int k = 0;
-             k < n->n_out && complete && !open && (n->op->flags & SAL_OP_DATA_SHAPE) == 0; k++)
-            if (n->out[k] != SAL_NONE && !sal_value_is_static(sal_val(g, n->out[k])))
-                SAL_TRY(sal_fail(
-                    c->err, SAL_ESHAPE,
-                    "node '%s' (%s): the shape of its output is %s even for concrete inputs",
-                    n->name, n->op->name, sal_value_text(g, n->out[k], text, sizeof text)));
-    }
+    st = sal_graph_reinfer(g, how, complete, c->err);
 done:
-    return sal_rewrite_end(&r, st);
+    return st;
 }
 
 static sal_status bind_end(bind_ctx *c, sal_graph **out, sal_status st)

@@ -67,15 +67,18 @@ typedef struct sal_bound_symbol {
 
 /* Copy of g for concrete input shapes: symbols are replaced, shapes inferred anew and shape
  * arithmetic folded on the way. Inputs that are not listed get their shapes through shared symbols.
- * Afterwards every shape is concrete, except behind operators whose output shape depends on data
- * (SAL_ESHAPE names the node otherwise). Constants are shared with g. Value ids stay. *out:
- * sal_graph_free(). */
+ * Afterwards every shape is concrete, except where it depends on data (exec/staged.h). Constants
+ * are shared with g. Value ids stay. *out: sal_graph_free(). */
 sal_status sal_graph_bind(sal_graph **out, const sal_graph *g, int n, const sal_bound *inputs,
                           const sal_fold *how, sal_error *err);
 /* The same for some symbols only (everything but the batch, say); the rest may stay symbolic. */
 sal_status sal_graph_bind_symbols(sal_graph **out, const sal_graph *g, int n,
                                   const sal_bound_symbol *symbols, const sal_fold *how,
                                   sal_error *err);
+
+/* Infer all nodes anew from the inputs' shapes, with folding, and unfold control flow. run: as in
+ * sal_pass_unfold(). */
+sal_status sal_graph_reinfer(sal_graph *g, const sal_fold *how, bool run, sal_error *err);
 
 /* Copy of g that computes the given values, which become its outputs in that order. All inputs
  * stay. */
