@@ -1,6 +1,8 @@
 /* Plans of an explanation, its single-pass run, and what the result holds. The many-pass part is
  * batch.c. */
 #include "explain/explainer_private.h"
+
+#include "exec/settle.h"
 #include "graph/passes/passes.h"
 #include "ops/core/evaluate.h"
 
@@ -46,6 +48,71 @@ done:
     return st;
 }
 
+/* Does a shape depend on something else than the inputs' shapes? */
+static bool explainer_open(const sal_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        for (int k = 0; k < g->nodes[i]->n_out; k++) {
+            const sal_value *v =
+                g->nodes[i]->out[k] == SAL_NONE ? NULL : sal_val(g, g->nodes[i]->out[k]);
+            bool open = v != NULL && v->rank < 0;
+
+            for (int d = 0; v != NULL && d < v->rank && !open; d++)
+                open =
+                    v->dims[d] < 0 && g->symbols[g->symbols[-1 - v->dims[d]].base].name[0] == '?';
+            if (open)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A model that selects (boxes, positions, branches) is explained with the selection that it makes
+ * for these inputs: what is asked about stays the same thing while a method varies the input.
+ * *frozen: something was selected. */
+static sal_status explainer_freeze(sal_graph **model, const sal_tensor *inputs,
+                                   const sal_explain_opts *opts, bool *frozen, sal_error *err)
+{
+    static const sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
+    sal_session_opts so = SAL_SESSION_OPTS_INIT;
+    const sal_graph *g = *model;
+    sal_bound *bound = NULL;
+    sal_graph *fixed = NULL;
+    sal_fact *facts = NULL;
+    size_t n = 0;
+    bool given = inputs != NULL;
+    sal_status st = SAL_OK;
+
+    *frozen = false;
+    for (size_t i = 0; given && i < g->n_inputs; i++)
+        given = inputs[i].data != NULL && inputs[i].dtype == sal_val(g, g->inputs[i])->dtype;
+    if (!given || !explainer_open(g))
+        return SAL_OK;
+    so.threads = opts->threads;
+    bound = sal_calloc(g->n_inputs + 1, sizeof(*bound));
+    if (bound == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        bound[i].input = (int32_t)i;
+        bound[i].rank = inputs[i].rank;
+        memcpy(bound[i].dims, inputs[i].dims, sizeof(inputs[i].dims));
+    }
+    SAL_TRY(sal_graph_bind(&fixed, g, (int)g->n_inputs, bound, &how, err));
+    SAL_TRY(sal_settle_facts(fixed, false, &facts, &n, err));
+    if (n == 0)
+        goto done;
+    SAL_TRY(sal_settle_freeze(fixed, inputs, &so, err));
+    sal_graph_free(*model);
+    *model = fixed;
+    fixed = NULL;
+    *frozen = true;
+done:
+    sal_free(facts);
+    sal_free(bound);
+    sal_graph_free(fixed);
+    return st;
+}
+
 static sal_status explainer_copy(const sal_tensor *in, sal_tensor *out, sal_error *err)
 {
     sal_status st = sal_tensor_new(out, in->dtype, in->rank, in->dims, err);
@@ -61,6 +128,7 @@ sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
     const sal_method_desc *d;
     double params[SAL_METHOD_MAX_PARAMS];
     sal_explainer *e = sal_calloc(1, sizeof(*e));
+    bool frozen = false;
     sal_status st = SAL_OK;
 
     *out = NULL;
@@ -77,8 +145,14 @@ sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
     }
     SAL_TRY(sal_explain_params(opts, &d, params, err));
     SAL_TRY(explainer_bind(&e->model, model, like, err));
+    SAL_TRY(explainer_freeze(&e->model, like, opts, &frozen, err));
     SAL_TRY(sal_explain_graph_build(&e->x, e->model, opts,
                                     d->build == NULL ? SAL_FOR_FORWARD : SAL_FOR_RUN, err));
+    if (frozen)
+        SAL_TRY(sal_bytes_printf(&e->x.notes, err,
+                                 "%swhat the model selects (boxes, positions, "
+                                 "branches) is held as it is for this input",
+                                 e->x.notes.len > 0 ? "; " : ""));
     *out = e;
     e = NULL;
 done:

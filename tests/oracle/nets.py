@@ -571,6 +571,132 @@ class UNet(nn.Module):
         return self.head(self.merge1(torch.cat((y, a), 1)))
 
 
+# ---- recurrent, with selections, audio ------------------------------------------------------------
+
+
+class Tagger(nn.Module):
+    """Words in, a class for each: embedding, two bidirectional LSTM layers, a GRU, a plain RNN."""
+
+    def __init__(self, words=300, width=24, hidden=20, classes=7):
+        super().__init__()
+        self.words = nn.Embedding(words, width)
+        self.norm = nn.LayerNorm(width)
+        self.lstm = nn.LSTM(width, hidden, 2, batch_first=True, bidirectional=True)
+        self.gru = nn.GRU(2 * hidden, hidden, batch_first=True)
+        self.rnn = nn.RNN(hidden, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, ids):
+        x = self.lstm(self.norm(self.words(ids)))[0]
+        return self.head(self.rnn(self.gru(x)[0])[0])
+
+
+class Suppress(torch.autograd.Function):
+    """Non-maximum suppression as ONNX defines it; the file gets the operator."""
+
+    @staticmethod
+    def forward(_ctx, boxes, scores, most, overlap, least):
+        rows = []
+        for batch in range(scores.shape[0]):
+            for kind in range(scores.shape[1]):
+                kept = []
+                for box in torch.argsort(scores[batch, kind], descending=True, stable=True).tolist():
+                    if len(kept) == most or scores[batch, kind, box] <= least:
+                        break
+                    if all(Suppress.shared(boxes[batch, box], boxes[batch, k]) <= overlap for k in kept):
+                        kept.append(box)
+                rows += [(batch, kind, box) for box in kept]
+        return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
+
+    @staticmethod
+    def shared(a, b):
+        high = torch.minimum(a[2:], b[2:]) - torch.maximum(a[:2], b[:2])
+        both = high.clamp(min=0).prod()
+        return both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both)
+
+    @staticmethod
+    def symbolic(g, boxes, scores, most, overlap, least):
+        numbers = (
+            torch.tensor([most], dtype=torch.int64),
+            torch.tensor([overlap], dtype=torch.float32),
+            torch.tensor([least], dtype=torch.float32),
+        )
+        numbers = [g.op("Constant", value_t=number) for number in numbers]
+        return g.op("NonMaxSuppression", boxes, scores, *numbers)
+
+
+class Detector(nn.Module):
+    """One shot: a box and class scores for every cell of a grid; the best that do not overlap are
+    returned as rows (corners, score), most certain first."""
+
+    def __init__(self, classes=3, width=16, cell=8):
+        super().__init__()
+        self.cell = cell
+        layers = []
+        for index in range(3):
+            layers += [nn.Conv2d(3 if index == 0 else width, width, 3, 2, 1), nn.SiLU()]
+        self.body = nn.Sequential(*layers)
+        self.boxes = nn.Conv2d(width, 4, 1)
+        self.scores = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        y = self.body(x)
+        high, wide = y.shape[2:]
+        box = self.boxes(y).flatten(2).transpose(1, 2)
+        score = torch.sigmoid(self.scores(y)).flatten(2)
+        rows = torch.arange(high * wide, dtype=x.dtype)
+        place = torch.stack((rows // wide, rows % wide), 1).to(x.dtype) + 0.5
+        middle = (place + 0.5 * torch.tanh(box[..., :2])) * self.cell
+        size = (1.0 + torch.sigmoid(box[..., 2:])) * self.cell
+        corners = torch.cat((middle - size / 2, middle + size / 2), 2)
+        kept = Suppress.apply(corners, score, 5, 0.3, 0.4)
+        at = kept[:, 2]
+        score = score[0][kept[:, 1], at]
+        found = torch.cat((corners[0][at], score[:, None]), 1)
+        sure = torch.nonzero(score > 0.5)[:, 0]
+        found = found[sure]
+        return found[torch.argsort(found[:, 4], descending=True)]
+
+
+class Listener(nn.Module):
+    """An encoder in the shape of Whisper's: two convolutions over a log-mel spectrogram, fixed
+    sinusoids, blocks that normalise first."""
+
+    class Block(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.query, self.value = nn.Linear(width, width), nn.Linear(width, width)
+            self.key, self.out = nn.Linear(width, width, bias=False), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def split(self, x):
+            return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
+
+        def forward(self, x):
+            y = self.first(x)
+            q, k, v = self.split(self.query(y)), self.split(self.key(y)), self.split(self.value(y))
+            weights = (q @ k.transpose(2, 3) * (q.shape[-1] ** -0.5)).softmax(-1)
+            x = x + self.out((weights @ v).transpose(1, 2).flatten(2))
+            return x + self.mlp(self.second(x))
+
+    def __init__(self, bands=40, length=64, width=48, heads=4, blocks=2):
+        super().__init__()
+        self.conv1 = nn.Conv1d(bands, width, 3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        steps = torch.arange(length // 2)[:, None] * torch.exp(
+            -torch.arange(width // 2) * (9.21 / (width // 2 - 1))
+        )
+        self.register_buffer("places", torch.cat((steps.sin(), steps.cos()), 1))
+        self.blocks = nn.Sequential(*(Listener.Block(width, heads) for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        y = F.gelu(self.conv2(F.gelu(self.conv1(x)))).transpose(1, 2)
+        return self.norm(self.blocks(y + self.places))
+
+
 # ---- the small network of the method goldens -----------------------------------------------------
 
 

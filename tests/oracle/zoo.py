@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write models and their reference results, for the tests to compare with.
 
-    python3 tests/oracle/zoo.py --out DIR [--only NAME ...] [--cifar FOLDER] [--list]
+    python3 tests/oracle/zoo.py --out DIR [--only NAME ...] [--cifar FOLDER] [--rapidocr FOLDER] [--list]
 
 For each model DIR/NAME/ receives model.onnx, the .npy files and meta.json, the contract with test
 drivers (paths are relative to the folder; files of references are float64, of inputs float32 or
@@ -43,7 +43,7 @@ import numpy
 import onnx
 import onnxruntime
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -99,6 +99,14 @@ def plain(count, size, seed=1):
 
 
 # ---- references ----------------------------------------------------------------------------------
+
+
+def page(high, wide):
+    """A picture of text."""
+    image = Image.new("RGB", (wide // 2, high // 2), (250, 248, 240))
+    ImageDraw.Draw(image).multiline_text((6, 8), "Salience\n\n42 lines", fill=(20, 20, 40))
+    rows = numpy.asarray(image.resize((wide, high), Image.BICUBIC), dtype=numpy.float32)
+    return torch.from_numpy(((rows / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None].copy())
 
 
 def relative(a, b):
@@ -288,6 +296,44 @@ class BertModel(TorchModel):
             node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization"
         )
         return self.output, first.output[0]
+
+
+class DetectorModel(TorchModel):
+    """How many boxes there are depends on the picture, so the file has one picture and free rows."""
+
+    rows_apart = False
+
+    def write(self, path, inputs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                self.net,
+                tuple(inputs.values()),
+                path,
+                dynamo=False,
+                opset_version=self.opset,
+                input_names=list(inputs),
+                output_names=[self.output],
+                dynamic_axes={self.output: {0: "found"}},
+            )
+        return self.output, self.wrt
+
+
+class RapidModel(Model):
+    """A file of the package rapidocr-onnxruntime.  Forward only."""
+
+    keep, rows_apart = 1, False
+
+    def __init__(self, name, folder, file, *shape):
+        if not folder:
+            raise FileNotFoundError("needs --rapidocr FOLDER with " + file)
+        self.path = os.path.join(folder, file)
+        super().__init__(name, {"x": page(*shape)}, None)
+
+    def write(self, path, inputs):
+        with open(self.path, "rb") as source, open(path, "wb") as target:
+            target.write(source.read())
+        return None, None
 
 
 class LiteModel(TorchModel):
@@ -597,6 +643,35 @@ def bert(**more):
     return make
 
 
+def tagger(**more):
+    def make(name):
+        torch.manual_seed(11)
+        rng = numpy.random.default_rng(6)
+        ids = torch.from_numpy(rng.integers(0, 300, (2, 12)))
+        model = BertModel(name, nets.Tagger().eval(), {"ids": ids}, wrt="embeddings", **more)
+        model.rows_apart = False
+        return model
+
+    return make
+
+
+def detector(name):
+    net = seeded(nets.Detector, noise(4, 3, 64, 64, seed=2))
+    return DetectorModel(name, net, {"input": noise(1, 3, 64, 64)}, output="found")
+
+
+def listener(**more):
+    def make(name):
+        net = seeded(nets.Listener, noise(1, 1, 40, 64, seed=2)[:, 0])
+        weights = torch.from_numpy(numpy.random.default_rng(9).normal(size=(1, 32, 48)))
+        inputs = {"input": noise(2, 1, 40, 64)[:, 0]}
+        model = TorchModel(name, net, inputs, output="hidden", seed=weights, **more)
+        model.rows_apart = False
+        return model
+
+    return make
+
+
 def cifar(n, file, folder):
     def make(name):
         if not folder:
@@ -608,7 +683,7 @@ def cifar(n, file, folder):
     return make
 
 
-def catalogue(cifar_folder):
+def catalogue(cifar_folder, rapid):
     """{name: maker}, cheap ones first."""
     small_convnext = functools.partial(nets.ConvNeXt, (2, 2, 2, 2), (24, 48, 96, 192), 10)
     tiny_swin = functools.partial(nets.Swin, 32, 2, 24, (2, 2), (2, 4), window=4, classes=10)
@@ -629,6 +704,11 @@ def catalogue(cifar_folder):
         "unet-smooth": unet(True, hvp=True),
         "bert": bert(),
         "bert-dynamo": bert(dynamo=True, opset=18),
+        "tagger": tagger(hvp=True),
+        "tagger-dynamo": tagger(dynamo=True, opset=18),
+        "detector": detector,
+        "listener": listener(hvp=True),
+        "listener-dynamo": listener(dynamo=True, opset=20),
         "resnet18": classifier(nets.resnet18, 224),
         "resnet18-dynamo": classifier(nets.resnet18, 224, dynamo=True, opset=18),
         "mobilenetv2": classifier(nets.MobileNetV2, 224),
@@ -639,6 +719,12 @@ def catalogue(cifar_folder):
         "swin-tiny": classifier(nets.Swin, 224, count=2),
         "vit-b16": classifier(nets.ViT, 224, count=2),
     }
+    for part, file, shape in (
+        ("cls", "ch_ppocr_mobile_v2.0_cls_infer.onnx", (48, 192)),
+        ("det", "ch_PP-OCRv4_det_infer.onnx", (160, 224)),
+        ("rec", "ch_PP-OCRv4_rec_infer.onnx", (48, 160)),
+    ):
+        table["ppocr-" + part] = lambda name, f=file, s=shape: RapidModel(name, rapid, f, *s)
     for variant, size in enumerate((224, 240, 260)):
         table["efficientnet-lite%d" % variant] = lambda _name, v=variant, s=size: LiteModel(v, s)
     for name in light.NAMES:
@@ -656,10 +742,15 @@ def main():
         default=os.environ.get("SALIENCE_CIFAR"),
         help="folder of the CIFAR ResNet checkpoints (akamaster/pytorch_resnet_cifar10)",
     )
+    parser.add_argument(
+        "--rapidocr",
+        default=os.environ.get("SALIENCE_RAPIDOCR"),
+        help="folder of the models inside the package rapidocr-onnxruntime",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    table = catalogue(options.cifar)
+    table = catalogue(options.cifar, options.rapidocr)
     if options.list:
         print("\n".join(table))
         return 0
