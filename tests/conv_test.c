@@ -211,11 +211,11 @@ TEST(large)
     static const conv_case cases[] = {
         {1, 512, 64, 7, 7, {3, 3}, {1, 1}, {1, 1, 1, 1}, false, true, END_ADD_RELU, 2},
         {2, 256, 48, 14, 14, {3, 3}, {2, 2}, {1, 1, 1, 1}, false, true, END_ADD_KEEP, 1},
-        {1, 512, 48, 6, 5, {3, 3}, {1, 1}, {1, 1, 1, 1}, true, false, END_ADD_KEEP, 2},
+        {1, 512, 48, 6, 6, {3, 3}, {1, 1}, {1, 1, 1, 1}, true, false, END_ADD_KEEP, 2},
         {3, 64, 32, 60, 57, {3, 3}, {1, 1}, {1, 1, 1, 1}, false, true, END_RELU, 1},
         {2, 64, 16, 90, 90, {3, 3}, {2, 2}, {1, 1, 0, 0}, false, false, END_CLIP, 2},
-        {4, 32, 32, 1, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, false, true, END_RELU, 2},
-        {1, 32, 32, 3, 2, {3, 3}, {2, 2}, {1, 1, 1, 1}, false, true, END_RELU, 3},
+        {4, 32, 32, 1, 4, {3, 3}, {1, 1}, {1, 1, 1, 1}, false, true, END_RELU, 2},
+        {1, 32, 32, 3, 8, {3, 3}, {2, 2}, {1, 1, 1, 1}, false, true, END_RELU, 3},
     };
     for (size_t i = 0; i < SAL_COUNTOF(cases); i++)
         CHECK(conv_check(&cases[i]) || sal_isa()->conv_rows(1, 1) == NULL);

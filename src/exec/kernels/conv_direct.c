@@ -52,18 +52,6 @@ static int64_t direct_ceil(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-static bool direct_geometry_fits(const sal_conv_direct *c)
-{
-    const int64_t last = (c->out[1] - 1) * c->stride[1];
-    if (c->kernel[0] > 16 || c->kernel[1] > 16 || c->stride[0] > 16 ||
-        c->stride[1] > SAL_CONV_STRIDES)
-        return false;
-    /* Only the first pixel of a row may miss taps on the left, only the last one on the right, and
-     * never at the same tap. */
-    return c->pad[1] <= c->stride[1] && last - 1 < c->in[1] &&
-           last - c->stride[1] - c->pad[1] + c->kernel[1] <= c->in[1];
-}
-
 /* A 1x1 convolution does not care how pixels form rows: take the width, a divisor of their number,
  * with the longest segments. */
 static void direct_reshape(sal_conv_direct *c)
@@ -81,6 +69,25 @@ static void direct_reshape(sal_conv_direct *c)
         c->out[1] = c->in[1] = w;
         c->out[0] = c->in[0] = pixels / w;
     }
+}
+
+static bool direct_geometry_fits(const sal_conv_direct *c)
+{
+    const int64_t last = (c->out[1] - 1) * c->stride[1];
+    if (c->kernel[0] > 16 || c->kernel[1] > 16 || c->stride[0] > 16 ||
+        c->stride[1] > SAL_CONV_STRIDES)
+        return false;
+    /* Only the first pixel of a row may miss taps on the left, only the last one on the right, and
+     * never at the same tap. */
+    if (c->pad[1] > c->stride[1] || last - 1 >= c->in[1] ||
+        last - c->stride[1] - c->pad[1] + c->kernel[1] > c->in[1])
+        return false;
+    /* Eight sums at least, or else each multiply-add waits for the one before. */
+    sal_conv_direct r = *c;
+    direct_reshape(&r);
+    return r.out[1] / direct_ceil(r.out[1], SAL_CONV_PIXELS) *
+               SAL_MIN(direct_ceil(c->out_channels, DIRECT_BLOCK), 2) >=
+           8;
 }
 
 bool sal_conv_direct_fits(const sal_plan *p, const sal_conv_direct *c, const sal_group *gr)
