@@ -17,6 +17,7 @@
 enum {
     DIRECT_BLOCK = 16,
     DIRECT_LINE = 64,
+    DIRECT_TERMS = 64,          /* least terms of a sum */
     DIRECT_WEIGHTS = 160 << 10, /* bytes of weights that are worked on at once */
     DIRECT_FEW = 640 << 10,     /* weights that may stay in the cache as a whole */
     DIRECT_ROWS = 1000 << 10    /* those and the input rows worked on together */
@@ -81,6 +82,9 @@ static bool direct_geometry_fits(const sal_conv_direct *c)
      * never at the same tap. */
     if (c->pad[1] > c->stride[1] || last - 1 >= c->in[1] ||
         last - c->stride[1] - c->pad[1] + c->kernel[1] > c->in[1])
+        return false;
+    /* Few products a sum do not pay for the way into and out of the registers. */
+    if (c->in_channels * c->kernel[0] * c->kernel[1] < DIRECT_TERMS)
         return false;
     /* Eight sums at least, or else each multiply-add waits for the one before. */
     sal_conv_direct r = *c;
