@@ -4,9 +4,10 @@
  * Work is divided among threads by output channels, by rows, or both: threads that share output
  * channels read the same weights, threads that share rows the same input. Within a thread input
  * channels are cut so that the weights of two blocks of output channels stay in the second-level
- * cache while all rows pass over them; meanwhile the weights that come next are fetched. Without
- * that, layers with many channels and few pixels wait for memory half of their time. Where weights
- * are few and rows many, rows are cut instead and the next row is fetched. */
+ * cache while all rows pass over them; meanwhile the weights that come next are fetched, at last
+ * those of the next convolution. Without that, layers with many channels and few pixels wait for
+ * memory half of their time. Where weights are few and rows many, rows are cut instead and the next
+ * row is fetched. */
 #include "exec/kernels/conv_direct.h"
 
 #include "exec/isa.h"
@@ -34,6 +35,8 @@ typedef struct direct {
     int64_t x_row, x_block, y_block, w_block;
     int n_ends, operand[SAL_CONV_ENDS]; /* index into the step's inputs; -1 = none */
     sal_conv_end ends[SAL_CONV_ENDS];
+    const struct direct *follower; /* the next convolution of this kind, and its weights; NULL */
+    sal_pid follower_weights;
 } direct;
 
 /* What one thread does, and where it is. */
@@ -44,8 +47,9 @@ typedef struct direct_job {
     const float *w, *bias;
     int first_block, end_block;
     int64_t first_row, end_row;
-    const uint8_t *next; /* weights to be fetched, NULL when none are */
-    int64_t next_at, next_bytes;
+    const float *follower; /* where this thread's part of the next convolution begins; NULL */
+    const uint8_t *next;   /* weights to be fetched, NULL when none are: next_bytes, and as many */
+    int64_t next_at, next_bytes, next_second; /* next_second bytes behind */
 } direct_job;
 
 static int64_t direct_ceil(int64_t a, int64_t b)
@@ -148,15 +152,36 @@ static void direct_fetch_weights(direct_job *j, int lines)
 {
     sal_conv_row *r = &j->r;
     const int64_t block = (int64_t)r->rows * r->taps * lines * DIRECT_LINE;
-    if (j->next == NULL || block * r->blocks > j->next_bytes)
+    if (j->next == NULL || j->next_at >= j->next_bytes)
         return;
-    if (j->next_at + block * r->blocks > j->next_bytes)
-        j->next_at = 0;
     r->fetch = j->next + j->next_at;
     r->fetch_block = block;
-    r->fetch_second = r->w_next * (int64_t)sizeof(float);
+    r->fetch_second = j->next_second;
     r->fetch_lines = lines;
     j->next_at += block * r->blocks;
+}
+
+/* The weights after those of channels cut..end of two blocks of output channels: of the next
+ * channels, else of the next two blocks, else those that the next convolution begins with. */
+static void direct_next(direct_job *j, int block, int cut, int end, bool last)
+{
+    const direct *d = j->d, *f = d->follower;
+    const int64_t f32 = (int64_t)sizeof(float), one = d->w_block / d->in_blocks;
+    const float *w = j->w + block * d->w_block + cut * one;
+    j->next = NULL;
+    j->next_at = 0;
+    j->next_second = d->w_block * f32;
+    if (end < d->in_blocks) {
+        j->next = (const uint8_t *)(w + d->cut * one);
+        j->next_bytes = SAL_MIN(d->cut, d->in_blocks - end) * one * f32;
+    } else if (block + 4 <= j->end_block) {
+        j->next = (const uint8_t *)(j->w + (block + 2) * d->w_block);
+        j->next_bytes = d->cut * one * f32;
+    } else if (last && j->follower != NULL) {
+        j->next = (const uint8_t *)j->follower;
+        j->next_bytes = f->w_block / f->in_blocks * f->cut * f32;
+        j->next_second = f->out_blocks > 1 ? f->w_block * f32 : 0;
+    }
 }
 
 /* One output row of two blocks of output channels, over a cut of the input channels. */
@@ -198,29 +223,35 @@ static void direct_block(direct_job *j, int block, int64_t row0, int64_t row1)
 {
     const direct *d = j->d;
     sal_conv_row *r = &j->r;
-    const int64_t one = d->c.kernel[0] * d->c.kernel[1] * DIRECT_BLOCK * DIRECT_BLOCK;
+    const int64_t taps = d->c.kernel[0] * d->c.kernel[1];
     const bool banded = d->band < j->end_row - j->first_row;
-    const int lines = (int)direct_ceil(DIRECT_BLOCK, SAL_MAX((row1 - row0) * d->segments, 1));
+    const bool rows = banded && block == j->first_block && row1 < j->end_row;
     r->outputs = SAL_MIN(2, j->end_block - block);
     r->bias = j->bias + (size_t)block * DIRECT_BLOCK;
     for (int cut = 0; cut < d->in_blocks; cut += d->cut) {
         const int end = SAL_MIN(cut + d->cut, d->in_blocks);
-        const float *w = j->w + block * d->w_block + cut * one, *next = NULL;
-        if (end < d->in_blocks)
-            next = w + d->cut * one;
-        else if (block + 2 * 2 <= j->end_block)
-            next = j->w + (block + 2) * d->w_block;
-        j->next = (const uint8_t *)next;
-        j->next_at = 0;
-        j->next_bytes = (end < d->in_blocks ? SAL_MIN(d->cut, d->in_blocks - end)
-                                            : SAL_MIN(d->cut, d->in_blocks)) *
-                        one * (int64_t)sizeof(float);
+        direct_next(j, block, cut, end, row1 == j->end_row);
         r->blocks = end - cut;
         r->resume = cut > 0;
         r->n_ends = end == d->in_blocks ? d->n_ends : 0;
+        const int lines = (int)direct_ceil(j->next_bytes, SAL_MAX((row1 - row0) * d->segments, 1) *
+                                                              r->blocks * taps * DIRECT_LINE);
         for (int64_t row = row0; row < row1; row++)
-            direct_row(j, row, block, cut, w, banded && block == j->first_block, lines);
+            direct_row(j, row, block, cut,
+                       j->w + block * d->w_block + cut * taps * DIRECT_BLOCK * DIRECT_BLOCK, rows,
+                       lines);
     }
+}
+
+/* Where thread t begins to read the weights of the next convolution. */
+static const float *direct_follower(const direct *d, const sal_session *s, int t)
+{
+    const direct *f = d->follower;
+    if (f == NULL || t >= f->by_channels * f->by_rows)
+        return NULL;
+    const int64_t pairs = direct_ceil(f->out_blocks, 2);
+    const float *w = sal_step_ptr(s, d->follower_weights);
+    return w + pairs * (t % f->by_channels) / f->by_channels * 2 * f->w_block;
 }
 
 static sal_status direct_run(sal_step *step, sal_session *s, sal_error *err)
@@ -235,6 +266,7 @@ static sal_status direct_run(sal_step *step, sal_session *s, sal_error *err)
         direct_job j = {.d = d,
                         .w = sal_step_ptr(s, step->in[1]),
                         .bias = sal_step_ptr(s, step->in[2]),
+                        .follower = direct_follower(d, s, t),
                         .first_block = (int)(pairs * a / d->by_channels) * 2,
                         .first_row = rows * b / d->by_rows,
                         .end_row = rows * (b + 1) / d->by_rows};
@@ -366,6 +398,13 @@ sal_status sal_conv_direct_step(sal_plan *p, const char *kernel, const sal_node 
     SAL_TRY(
         sal_plan_step(p, kernel, n, direct_run, handed, sal_free, n_in, in, 1, &out, &step, err));
     step->in_place = in_place;
+    for (size_t i = p->n_steps - 1; i > 0; i--)
+        if (p->steps[i - 1].run == direct_run) {
+            direct *before = p->steps[i - 1].state;
+            before->follower = handed;
+            before->follower_weights = weights;
+            break;
+        }
     snprintf(step->impl, sizeof step->impl, "own:%s", sal_isa()->name);
 done:
     sal_free(d);
