@@ -100,7 +100,7 @@ static sal_status settle_ask_node(settle_search *s, const sal_node *n)
 static sal_status settle_look(settle_search *s, const sal_node *n)
 {
     const sal_graph *g = s->g;
-    bool ready = true, fixed = (n->op->flags & SAL_OP_CONTROL) == 0;
+    bool ready = true, fixed = (n->op->flags & (SAL_OP_CONTROL | SAL_OP_DATA_SHAPE)) == 0;
     for (int k = 0; k < n->n_in; k++)
         ready = ready && (n->in[k] == SAL_NONE || s->ready[n->in[k]]);
     for (int k = 0; k < n->n_out; k++)
@@ -238,11 +238,11 @@ void sal_probe_free(sal_probe *p)
     sal_free(p);
 }
 
-/* The node that a session cannot run because its result has no fixed shape; NULL: it can. */
+/* The node that a session cannot run because its results have no fixed shapes; NULL: it can. */
 static const sal_node *probe_node(const sal_graph *g, const sal_fact *f)
 {
-    const sal_value *x = sal_val(g, f->v);
-    return x->producer >= 0 && !sal_value_is_static(x) ? g->nodes[x->producer] : NULL;
+    int32_t p = sal_val(g, f->v)->producer;
+    return p >= 0 && (g->nodes[p]->op->flags & SAL_OP_DATA_SHAPE) != 0 ? g->nodes[p] : NULL;
 }
 
 static void probe_want(sal_probe *p, sal_vid v, sal_vid *want, int *n)

@@ -158,6 +158,36 @@ g (float[2] h, float[5,2] x, float[2,5] z) => (float[2] last, float[5,2] all, fl
 }
 """), rnd2(2), rnd2(5, 2), rnd2(2, 5))
 
+good("selections", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[2,5] x, float[1,3,8,8] img) => (int64[2,K] nz, float[M] pos, float[A,B] r, float[U] u, int64[V] at,
+                                         float[P] picked, float[1,3,H,W] big, float[H2] ran) {
+  zero = Constant <value_float: float = 0.0> ()
+  mask = Greater(x, zero)
+  nz = NonZero(mask)
+  nzt = Transpose <perm = [1,0]> (nz)
+  pos = GatherND(x, nzt)
+  cnt = Shape(pos)
+  one = Constant <value_ints: ints = [1]> ()
+  shp = Concat <axis = 0> (cnt, one)
+  r = Reshape(pos, shp)
+  sq = Mul(pos, pos)
+  u, at = Unique <sorted: int = 1> (x)
+  flat = Constant <value_ints: ints = [-1]> ()
+  xf = Reshape(x, flat)
+  mf = Reshape(mask, flat)
+  picked = Compress (xf, mf)
+  one4 = Constant <value_ints: ints = [1, 3]> ()
+  hw = Concat <axis = 0> (cnt, cnt)
+  size = Concat <axis = 0> (one4, hw)
+  big = Resize <mode = "nearest"> (img, , , size)
+  s0 = ReduceSum <keepdims = 0> (sq)
+  sr = Ceil(s0)
+  onef = Constant <value_float: float = 1.0> ()
+  ran = Range(zero, sr, onef)
+}
+"""), rnd2(2, 5), rnd2(1, 3, 8, 8))
+
 # ---- element types and the ways to store them ----
 typed = [
     h.make_tensor("f32", T.FLOAT, [2], [1.5, -2.0]),
