@@ -38,11 +38,13 @@ class Method:
     exportable: bool
     wants_layer: bool
     parameters: tuple[Parameter, ...]
+    aliases: tuple[str, ...]
 
     def __str__(self) -> str:
         facts = [self.kind, "signed" if self.signed else "unsigned"]
         facts += ["exportable"] * self.exportable + ["of a layer"] * self.wants_layer
         lines = [f"{self.name}: {self.title} ({', '.join(facts)})", f"    {self.reference}"]
+        lines += [f"    also {', '.join(self.aliases)}"] * bool(self.aliases)
         return "\n".join(lines + [f"    {p}" for p in self.parameters])
 
 
@@ -53,6 +55,9 @@ class Table(Mapping[str, Method]):
         self._rows = rows
 
     def __getitem__(self, name: str) -> Method:
+        if name not in self._rows:  # another name of a method?
+            found = lib.sal_method_find(name.encode())
+            name = (text(found.contents.name) or name) if found else name
         return self._rows[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -81,7 +86,8 @@ def _parameter(p: _abi.sal_param_info) -> Parameter:
 def _method(m: _abi.sal_method_info) -> Method:
     return Method(text(m.name) or "", text(m.title) or "", text(m.reference) or "",
                   text(lib.sal_method_kind_name(m.kind)) or "", bool(m.is_signed), bool(m.exportable),
-                  bool(m.wants_layer), tuple(_parameter(m.params[i]) for i in range(m.n_params)))
+                  bool(m.wants_layer), tuple(_parameter(m.params[i]) for i in range(m.n_params)),
+                  tuple((text(m.aliases) or "").split()))
 
 
 _table: Table | None = None
@@ -98,13 +104,14 @@ def methods() -> Table:
 
 def method(name: str) -> Method:
     """One method; the error for an unknown name says what is like it."""
-    if name not in methods():
+    try:
+        return methods()[name]
+    except KeyError:
         import difflib
 
         near = difflib.get_close_matches(name, list(methods()), 1, 0.5)
         raise Error(f"unknown method {name}" + (f": did you mean {near[0]}?" if near else "")
-                    + " salience.methods() lists all")
-    return methods()[name]
+                    + " salience.methods() lists all") from None
 
 
 def _rows(name: str, fields: tuple[str, ...]) -> list[dict[str, str | int | bool | None]]:

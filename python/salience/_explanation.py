@@ -17,6 +17,9 @@ from ._catalogue import Method
 from ._lib import Error, call, struct
 
 
+_SHOWN = 400  # pixels across in a notebook
+
+
 @dataclass(frozen=True)
 class Class:
     """One answer of the model, or one class that a question means."""
@@ -169,7 +172,7 @@ class Explanation:
         return "\n".join(lines + [f"  {name:<9} {value}" for name, value in self._facts()])
 
     def _repr_png_(self) -> bytes | None:
-        return None if self.heat is None or self._backdrop is None else self.png()
+        return None if self.heat is None or self._backdrop is None else self.png(width=_SHOWN)
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}"

@@ -383,9 +383,10 @@ class Model:
 
     def _options(self, method: str, params: Mapping[str, Any], layer: str | None, input: str | None,
                  output: str | None, probabilities: bool, seed: int, batch: int,
-                 features: Any = None) -> tuple[Any, Any]:
+                 features: Any = None, baselines: Any = None) -> tuple[Any, Any]:
         """Options, and what must live until they were used."""
         row = _catalogue.method(method)
+        method = row.name
         known = {p.name for p in row.parameters}
         for name in params:
             if name not in known:
@@ -400,24 +401,26 @@ class Model:
         opts.output = output.encode() if output is not None else None
         opts.probabilities, opts.seed, opts.batch = probabilities, int(seed), int(batch)
         opts.threads, opts.precision = self.threads, _PRECISIONS[self.precision]
-        keep = [given]
-        if features is not None:
-            from . import _arrays
+        keep: list[Any] = [given]
+        for field, array, dtype in (("features", features, _abi.SAL_I32), ("baselines", baselines, _abi.SAL_F32)):
+            if array is not None:
+                from . import _arrays
 
-            labels = _arrays.fit(_arrays.asarray(features), _abi.SAL_I32, "features")
-            keep += [labels, _arrays.borrow(labels)]
-            opts.features = ctypes.pointer(keep[-1])
+                held = _arrays.fit(array, dtype, field)
+                keep += [held, _arrays.borrow(held)]
+                setattr(opts, field, ctypes.pointer(keep[-1]))
         return opts, keep
 
     def _explain_plan(self, method: str, params: Mapping[str, Any], tensors: Any, layer: str | None,
                       input: str | None, output: str | None, probabilities: bool, seed: int,
-                      batch: int, features: Any = None) -> _ExplainPlan:
+                      batch: int, features: Any = None, baselines: Any = None) -> _ExplainPlan:
         key = ("explain", method, tuple(sorted(params.items())), layer, input, output, probabilities, seed, batch,
-               self.threads, self.precision, None if features is None else features.tobytes(),
+               self.threads, self.precision, *(None if a is None else (a.shape, a.dtype.str, a.tobytes()) for a in (features, baselines)),
                None if tensors is None else tuple(x.shape[1:] for x in tensors.keep if hasattr(x, "shape")))
 
         def make() -> _ExplainPlan:
-            opts, keep = self._options(method, params, layer, input, output, probabilities, seed, batch, features)
+            opts, keep = self._options(method, params, layer, input, output, probabilities, seed, batch, features,
+                                       baselines)
             return _ExplainPlan(self._handle, opts, keep, None if tensors is None else tensors.array)
 
         return self._plans().get(key, make)
@@ -440,7 +443,7 @@ class Model:
 
     def explain(self, image: Any, method: MethodName = "grad-cam", *, why: Any = None, why_not: Any = None,
                 layer: str | None = None, input: str | None = None, output: str | None = None,
-                probabilities: bool = False, seed: int = 1, batch: int = 0, features: Any = None,
+                probabilities: bool = False, seed: int = 1, batch: int = 0, features: Any = None, baselines: Any = None,
                 progress: Callable[[float], Any] | None = None, preprocess: Mapping[str, Any] | None = None,
                 **parameters: Unpack[MethodParameters]) -> Explanation:
         """What in the input speaks for an answer, or for one answer and against another.
@@ -453,6 +456,8 @@ class Model:
         layer       value or node name for methods that show a layer; None: found
         features    whole numbers, one for each position of the input or each element, equal where elements go
                     together: for methods that remove features
+        baselines   what methods that compare with a baseline compare with: an array of the input's shape, or
+                    several along its first dimension; None: their parameters say
         progress    called with the share done; returning False stops. Ctrl-C stops as well
         preprocess  how pictures are prepared, with the keys of a sidecar file; None: as the model says
 
@@ -463,9 +468,9 @@ class Model:
 
         began = time.perf_counter()
         tensors, x, source = self._given(image, input, preprocess)
-        features = None if features is None else _arrays.asarray(features)
+        features, baselines = (None if a is None else _arrays.asarray(a) for a in (features, baselines))
         plan = self._explain_plan(method, parameters, tensors, layer, input, output, probabilities, seed, batch,
-                                  features)
+                                  features, baselines)
         labels = self._labels(plan.classes)
         asked = self._ask(plan, tensors, why, why_not, labels)
         result = _abi.sal_explanation()

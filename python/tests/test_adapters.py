@@ -66,7 +66,7 @@ SAME = [
     ("IntegratedGradients", {"multiply_by_inputs": False}, {"n_steps": 10}),
     ("Occlusion", {}, {"sliding_window_shapes": (3, 4, 4), "strides": (3, 2, 2)}),
     ("Occlusion", {}, {"sliding_window_shapes": (3, 5, 5), "baselines": 0.3}),
-    ("LRP", {}, {}),
+    ("LRP", {}, {}), ("DeepLift", {}, {}),
 ]
 
 
@@ -75,7 +75,7 @@ SAME = [
 @pytest.mark.parametrize("target", [3, [1, 4]])
 def test_the_same_as_captum(pair, name, made, asked, target):
     net, model, x, _ = pair
-    if name == "LRP":
+    if name in ("LRP", "DeepLift"):
         class Plain(torch.nn.Module):  # captum's LRP knows no mean()
             def __init__(self):
                 super().__init__()
@@ -125,6 +125,17 @@ def test_deltas_as_captum(pair):
     want = theirs.IntegratedGradients(net).attribute(x, target=1, n_steps=9, return_convergence_delta=True)[1]
     got = ours.IntegratedGradients(model).attribute(x, target=1, n_steps=9, return_convergence_delta=True)[1]
     assert got.shape == want.shape and (got - want).abs().max() < 1e-4
+
+
+def test_deeplift_sums_to_the_difference(pair):
+    """At maxima the library's rule is not captum's, so only the sums are the same."""
+    _, model, x, _ = pair
+    other = torch.sin(torch.arange(768.0)).reshape(1, 3, 16, 16)
+    map, delta = ours.DeepLift(model).attribute(x, other, target=1, return_convergence_delta=True)
+    assert delta.abs().max() < 1e-3 * map.abs().sum()
+    several = torch.cat([other, 0.5 * other, -other])
+    map, delta = ours.DeepLiftShap(model).attribute(x, several, target=1, return_convergence_delta=True)
+    assert map.shape == x.shape and delta.abs().max() < 1e-3 * map.abs().sum()
 
 
 def test_random_methods_tend_to_captums(pair):

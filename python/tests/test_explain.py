@@ -64,6 +64,22 @@ def test_parameters_are_the_tables(model, x):
         model.explain(x, "gradcam")
 
 
+def test_other_names_and_baselines(model, x):
+    aliased = next((m for m in salience.methods().values() if m.aliases), None)
+    if aliased is not None:
+        assert model.explain(x, aliased.aliases[0]).method is aliased
+    other = np.full(x.shape, 0.25, "float32")
+    a, b = model.explain(x, "deeplift", baselines=other), model.explain(x, "deeplift", baseline=0.25)
+    assert np.abs(a.map - b.map).max() <= 1e-6 * np.abs(b.map).max()
+    for wrong in (other[:, :2], other.astype("complex64")):
+        with pytest.raises(salience.Error):
+            model.explain(x, "deeplift", baselines=wrong)
+    halves = np.zeros(x.shape[2:], "int64")
+    halves[8:] = 1
+    e = model.explain(x, "feature-ablation", features=halves)
+    assert len(np.unique(e.map)) == 2
+
+
 # ---- questions
 
 

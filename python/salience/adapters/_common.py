@@ -80,10 +80,11 @@ def weights(target: Any, shape: tuple[int, ...], n: int) -> np.ndarray:
 
 def row(name: str, wanted_by: str) -> _catalogue.Method:
     """The method behind a class of another library."""
-    if name not in _catalogue.methods():
+    try:
+        return _catalogue.methods()[name]
+    except KeyError:
         raise Error(f"{wanted_by} needs the method {name}, which this version of the library does not have",
-                    "UNSUPPORTED")
-    return _catalogue.methods()[name]
+                    "UNSUPPORTED") from None
 
 
 def resize(maps: np.ndarray, height: int, width: int) -> np.ndarray:

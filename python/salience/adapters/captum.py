@@ -116,7 +116,8 @@ class _Row(_Attribution):
 
     row = ""
 
-    def _map(self, asked: _Asked, batch: int = 0, seed: int = 1, features: Any = None, **parameters: Any) -> np.ndarray:
+    def _map(self, asked: _Asked, batch: int = 0, seed: int = 1, features: Any = None, baselines: Any = None,
+             **parameters: Any) -> np.ndarray:
         method = _common.row(self.row, type(self).__name__)
         for name in parameters:
             if name not in {p.name for p in method.parameters}:
@@ -125,7 +126,7 @@ class _Row(_Attribution):
         inputs = asked.inputs(asked.x)
         given = dict(zip(names, inputs)) if isinstance(inputs, list) else inputs
         return self.model.explain(given, self.row, why=asked.weights, input=names[0], probabilities=True, batch=batch,
-                                  seed=seed, features=features, **parameters).map
+                                  seed=seed, features=features, baselines=baselines, **parameters).map
 
 
 # ---- gradients
@@ -176,46 +177,51 @@ class LRP(_Row):
 
 
 class DeepLift(_Row):
-    row = "deeplift-rescale"
+    """captum's rule, rescale. One baseline serves all samples."""
+
+    row = "deeplift"
 
     def __init__(self, model: Any, multiply_by_inputs: bool = True, eps: float = 1e-10) -> None:
         super().__init__(model)
         del eps
         if not multiply_by_inputs:
-            raise Error("DeepLift: multiply_by_inputs=False is not there")
+            raise Error(f"{type(self).__name__}: multiply_by_inputs=False is not there")
+
+    def _references(self, inputs: Any, baselines: Any, x: np.ndarray) -> np.ndarray:
+        """What is compared with, as [1, ...]."""
+        every = _baseline(baselines, x)
+        if (every != every[:1]).any():
+            raise Error("DeepLift: the baseline must be the same for all samples")
+        return every[:1]
 
     def attribute(self, inputs: Any, baselines: Any = None, target: Any = None, additional_forward_args: Any = None,
                   return_convergence_delta: bool = False, custom_attribution_func: Any = None) -> Any:
         if custom_attribution_func is not None:
-            raise Error("DeepLift: custom_attribution_func is not there")
+            raise Error(f"{type(self).__name__}: custom_attribution_func is not there")
         asked = _Asked(self.model, inputs, target, additional_forward_args)
-        _common.row(self.row, type(self).__name__)
-        map = self._map(asked, baseline=_scalar(baselines, type(self).__name__))
+        references = self._references(inputs, baselines, asked.x)
+        map = self._map(asked, baselines=references)
         if not return_convergence_delta:
             return asked.out(map)
-        return asked.out(map), _delta(asked, map, _baseline(baselines, asked.x))
+        # captum tells it for every pair of a sample and a baseline; here the baselines are averaged.
+        start = [asked.values(np.ascontiguousarray(np.broadcast_to(r, asked.x.shape))) for r in references]
+        delta = map.reshape(len(map), -1).sum(1, dtype="float64") - (asked.values(asked.x) - np.mean(start, 0))
+        return asked.out(map), _common.like(asked.given, delta.astype("float32"))
 
     def has_convergence_delta(self) -> bool:
         return True
 
 
-class DeepLiftShap(_Row):
+class DeepLiftShap(DeepLift):
     """DeepLift averaged over several baselines."""
 
     row = "deeplift-shap"
 
-    def attribute(self, inputs: Any, baselines: Any, target: Any = None, additional_forward_args: Any = None,
-                  return_convergence_delta: bool = False, custom_attribution_func: Any = None) -> Any:
-        one = DeepLift(self.model)
-        _common.row(one.row, type(self).__name__)
-        asked = _Asked(self.model, inputs, target, additional_forward_args)
+    def _references(self, inputs: Any, baselines: Any, x: np.ndarray) -> np.ndarray:
+        if baselines is None:
+            raise Error("DeepLiftShap needs baselines")
         start = baselines(inputs) if callable(baselines) else baselines
-        every = _common.floats(start[0] if isinstance(start, tuple) else start, "the baselines")
-        maps = [one.attribute(asked.x, np.broadcast_to(b, asked.x.shape), target, additional_forward_args, False,
-                              custom_attribution_func) for b in every]
-        if return_convergence_delta:
-            raise Error("DeepLiftShap: return_convergence_delta is not there")
-        return asked.out(np.mean(maps, 0, dtype="float64").astype("float32"))
+        return _common.floats(start[0] if isinstance(start, tuple) else start, "the baselines")
 
 
 # ---- along a path
