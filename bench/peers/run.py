@@ -53,7 +53,7 @@ def torch_model(name):
     else:
         import zoo
 
-        model = zoo.catalogue(os.environ.get("SALIENCE_CIFAR"))[name](name)
+        model = zoo.catalogue(os.environ.get("SALIENCE_CIFAR"), None)[name](name)
         net, size = model.net, next(iter(model.inputs.values())).shape[-1]
     return torch, net.eval().requires_grad_(False), size
 
