@@ -439,7 +439,8 @@ static void golden_map(const sal_graph *g, const char *folder, const json_t *c, 
     sal_explanation r = SAL_EXPLANATION_INIT;
     const char *key;
     json_t *value;
-    bool layer = strcmp(json_string_value(json_object_get(c, "kind")), "cam-layer") == 0;
+    const char *kind = json_string_value(json_object_get(c, "kind"));
+    bool layer = strcmp(kind, "cam-layer") == 0 || strcmp(kind, "layer") == 0;
 
     opts.method = json_string_value(json_object_get(c, "method"));
     opts.threads = 1;

@@ -160,7 +160,8 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(graph_write_out(out, rules, err));
     if (out->method->info.wants_layer &&
         (purpose != SAL_FOR_FORWARD || out->method->build == NULL)) {
-        SAL_TRY(sal_layer_find(&out->layer, out->graph, &out->target, opts->layer, err));
+        SAL_TRY(sal_layer_find(&out->layer, out->graph, &out->target, opts->layer,
+                               out->method->any_layer, err));
         SAL_TRY(sal_layer_describe(out->graph, &out->layer, &out->layer_text, err));
     }
     if (purpose != SAL_FOR_FORWARD) {

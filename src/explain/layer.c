@@ -264,7 +264,7 @@ static sal_status layer_auto(const layer_search *s, sal_layer *out, sal_error *e
     return SAL_OK;
 }
 
-static sal_status layer_named(const layer_search *s, const char *name, sal_layer *out,
+static sal_status layer_named(const layer_search *s, const char *name, bool any, sal_layer *out,
                               sal_error *err)
 {
     const sal_graph *g = s->g;
@@ -281,7 +281,10 @@ static sal_status layer_named(const layer_search *s, const char *name, sal_layer
     if (!s->on[v])
         return sal_fail(err, SAL_EINVAL, "layer %s does not lie between input %s and output %s",
                         name, sal_val(g, s->t->input)->name, sal_val(g, s->t->logits)->name);
-    if (!layer_classify(s, v, out))
+    if (layer_classify(s, v, out))
+        return SAL_OK;
+    *out = (sal_layer){.value = v, .layout = SAL_LAYER_PLAIN};
+    if (!any)
         return sal_fail(err, SAL_EINVAL,
                         "layer %s is %s, which is no grid over the input's height and width", name,
                         sal_value_text(g, v, text, sizeof(text)));
@@ -289,14 +292,14 @@ static sal_status layer_named(const layer_search *s, const char *name, sal_layer
 }
 
 sal_status sal_layer_find(sal_layer *out, const sal_graph *g, const sal_target *t, const char *name,
-                          sal_error *err)
+                          bool any, sal_error *err)
 {
     layer_search s = {.g = g, .t = t};
     sal_status st = SAL_OK;
 
     *out = (sal_layer){.value = SAL_NONE};
     SAL_TRY(layer_mark(&s, err));
-    st = name != NULL ? layer_named(&s, name, out, err) : layer_auto(&s, out, err);
+    st = name != NULL ? layer_named(&s, name, any, out, err) : layer_auto(&s, out, err);
 done:
     sal_free(s.on);
     return st;
@@ -330,6 +333,7 @@ size_t sal_layer_at(const sal_layer *layer, int64_t c, int64_t p)
         return (size_t)((layer->extra + p) * layer->channels + c);
     case SAL_LAYER_NCHW:
     case SAL_LAYER_CHANNELS_FIRST:
+    case SAL_LAYER_PLAIN:
         break;
     }
     return (size_t)(c * tokens + layer->extra + p);
@@ -344,7 +348,7 @@ sal_status sal_layer_describe(const sal_graph *g, const sal_layer *layer, sal_by
     sal_status st = sal_bytes_printf(out, err, "%s %s", sal_val(g, layer->value)->name,
                                      sal_value_text(g, layer->value, text, sizeof(text)));
 
-    if (st != SAL_OK || layer->layout == SAL_LAYER_NCHW)
+    if (st != SAL_OK || layer->layout == SAL_LAYER_NCHW || layer->layout == SAL_LAYER_PLAIN)
         return st;
     if (layer->extra > 0)
         return sal_bytes_printf(out, err, " (%d + %dx%d%s)", (int)layer->extra, (int)layer->height,

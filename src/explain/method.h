@@ -58,7 +58,8 @@ struct sal_method_desc {
     sal_status (*build_export)(sal_method_build *m);
     /* sum(map) is promised to be T(x) - T(baseline); T(baseline) is evaluated when there is one. */
     bool complete;
-    bool flat; /* the map of a picture is [N, H, W], whatever the kind */
+    bool flat;      /* the map of a picture is [N, H, W], whatever the kind */
+    bool any_layer; /* the layer need not be a grid over the input */
 };
 
 const sal_method_desc *sal_method_desc_find(const char *name);
@@ -82,5 +83,7 @@ void sal_build_layer(sal_method_build *m, sal_vid *activations, sal_vid *gradien
 /* Finish a CAM from [N, h, w] before its final ReLU: sets layer_map and saliency (bilinear,
  * half-pixel centres, to the input's height and width). */
 void sal_build_cam(sal_method_build *m, sal_vid map);
+/* A map [N, h, w] at the size of the input picture, [N, H, W]; itself when the input is none. */
+sal_vid sal_build_enlarged(sal_method_build *m, sal_vid map);
 
 #endif

@@ -167,23 +167,27 @@ static sal_vid methods_size(sal_builder *b, sal_vid map, int64_t height, int64_t
     return b->st == SAL_OK ? sal_b_concat(b, 2, parts, 0) : SAL_NONE;
 }
 
-void sal_build_cam(sal_method_build *m, sal_vid map)
+sal_vid sal_build_enlarged(sal_method_build *m, sal_vid map)
 {
     static const int64_t channel = 1;
     sal_builder *b = m->b;
     int64_t height = m->target->height, width = m->target->width;
 
-    m->layer_map = sal_b1(b, "Relu", map);
-    m->saliency = m->layer_map;
     if (b->st != SAL_OK || height <= 0 || width <= 0 ||
-        (height == m->layer->height && width == m->layer->width))
-        return;
-    sal_vid x = sal_b_unsqueeze(b, m->layer_map, 1, &channel);
+        (sal_val(b->g, map)->dims[1] == height && sal_val(b->g, map)->dims[2] == width))
+        return map;
+    sal_vid x = sal_b_unsqueeze(b, map, 1, &channel);
     if (b->st != SAL_OK)
-        return;
+        return SAL_NONE;
     sal_attr attr[] = {SAL_AS("mode", "linear"),
                        SAL_AS("coordinate_transformation_mode", "half_pixel")};
     sal_vid in[4] = {x, SAL_NONE, SAL_NONE, methods_size(b, x, height, width)};
     x = sal_b_op(b, "Resize", 4, in, 2, attr);
-    m->saliency = sal_b_squeeze(b, x, 1, &channel);
+    return sal_b_squeeze(b, x, 1, &channel);
+}
+
+void sal_build_cam(sal_method_build *m, sal_vid map)
+{
+    m->layer_map = sal_b1(m->b, "Relu", map);
+    m->saliency = sal_build_enlarged(m, m->layer_map);
 }

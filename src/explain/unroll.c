@@ -3,64 +3,79 @@
  * model's own outputs stay those of the input itself. */
 #include "explain/unroll.h"
 
-/* Append copies of the nodes that depend on `from`, reading `to` in its place. map: by value id,
- * the copy. */
-static sal_status unroll_copy_nodes(sal_builder *b, sal_vid from, sal_vid to, sal_vid *map,
-                                    size_t n_values, size_t n_nodes)
+/* Marks by value id: `until` and what it is computed from. */
+static void unroll_mark(const sal_graph *g, sal_vid until, size_t n_nodes, bool *needed)
 {
-    sal_graph *g = b->g;
-    sal_vid *ids = NULL;
-    sal_status st = SAL_OK;
-
-    for (size_t i = 0; i < n_values; i++)
-        map[i] = SAL_NONE;
-    map[from] = to;
-    for (size_t i = 0; i < n_nodes; i++) {
+    needed[until] = true;
+    for (size_t i = n_nodes; i-- > 0;) {
         const sal_node *n = g->nodes[i];
-        sal_node *copy;
         bool any = false;
 
-        for (int k = 0; k < n->n_in; k++)
-            any = any || (n->in[k] != SAL_NONE && map[n->in[k]] != SAL_NONE);
-        if (!any)
-            continue;
-        ids = sal_malloc((size_t)(n->n_in + n->n_out + 1) * sizeof(*ids));
-        if (ids == NULL)
-            return sal_fail_nomem(b->err);
-        for (int k = 0; k < n->n_in; k++)
-            ids[k] = n->in[k] != SAL_NONE && map[n->in[k]] != SAL_NONE ? map[n->in[k]] : n->in[k];
-        for (int k = 0; k < n->n_out; k++) {
-            ids[n->n_in + k] = SAL_NONE;
-            if (n->out[k] == SAL_NONE)
-                continue;
-            SAL_TRY(
-                sal_graph_value(g, NULL, sal_val(g, n->out[k])->name, &ids[n->n_in + k], b->err));
-            map[n->out[k]] = ids[n->n_in + k];
+        for (int k = 0; k < n->n_out; k++)
+            any = any || (n->out[k] != SAL_NONE && needed[n->out[k]]);
+        for (int k = 0; any && k < n->n_in; k++) {
+            if (n->in[k] != SAL_NONE)
+                needed[n->in[k]] = true;
         }
-        SAL_TRY(sal_graph_node(g, n->op, NULL, n->n_in, ids, n->n_out, ids + n->n_in, n->n_attr,
-                               n->attr, &copy, b->err));
-        SAL_TRY(sal_node_infer(g, copy, b->err));
-        sal_free(ids);
-        ids = NULL;
     }
+}
+
+/* Append a copy of one node that reads map[v] in place of v; its outputs enter the map. */
+static sal_status unroll_node(sal_builder *b, const sal_node *n, sal_vid *map)
+{
+    sal_graph *g = b->g;
+    sal_vid *ids = sal_malloc((size_t)(n->n_in + n->n_out + 1) * sizeof(*ids));
+    sal_node *copy;
+    sal_status st = SAL_OK;
+
+    if (ids == NULL)
+        return sal_fail_nomem(b->err);
+    for (int k = 0; k < n->n_in; k++)
+        ids[k] = n->in[k] != SAL_NONE && map[n->in[k]] != SAL_NONE ? map[n->in[k]] : n->in[k];
+    for (int k = 0; k < n->n_out; k++) {
+        ids[n->n_in + k] = SAL_NONE;
+        if (n->out[k] == SAL_NONE)
+            continue;
+        SAL_TRY(sal_graph_value(g, NULL, sal_val(g, n->out[k])->name, &ids[n->n_in + k], b->err));
+        map[n->out[k]] = ids[n->n_in + k];
+    }
+    SAL_TRY(sal_graph_node(g, n->op, NULL, n->n_in, ids, n->n_out, ids + n->n_in, n->n_attr,
+                           n->attr, &copy, b->err));
+    st = sal_node_infer(g, copy, b->err);
 done:
     sal_free(ids);
     return st;
 }
 
-/* The first n_nodes nodes behind `from` once more, reading `to`. Returns the copies by value id, of
- * *n_values values; NULL after a failure. sal_free(). */
-static sal_vid *unroll_copy(sal_builder *b, sal_vid from, sal_vid to, size_t n_nodes,
+/* Of the first n_nodes nodes those between `from` and `until` once more, reading `to`. Returns the
+ * copies by value id, of *n_values values; NULL after a failure. sal_free(). */
+static sal_vid *unroll_copy(sal_builder *b, sal_vid from, sal_vid to, sal_vid until, size_t n_nodes,
                             size_t *n_values)
 {
     *n_values = b->g->n_values;
     sal_vid *map = sal_malloc((*n_values + 1) * sizeof(*map));
+    bool *needed = sal_calloc(*n_values + 1, sizeof(*needed));
 
-    if (map == NULL) {
+    if (map == NULL || needed == NULL) {
         b->st = sal_fail_nomem(b->err);
-        return NULL;
+    } else {
+        unroll_mark(b->g, until, n_nodes, needed);
+        for (size_t i = 0; i < *n_values; i++)
+            map[i] = SAL_NONE;
+        map[from] = to;
     }
-    b->st = unroll_copy_nodes(b, from, to, map, *n_values, n_nodes);
+    for (size_t i = 0; b->st == SAL_OK && i < n_nodes; i++) {
+        const sal_node *n = b->g->nodes[i];
+        bool reads = false, wanted = false;
+
+        for (int k = 0; k < n->n_in; k++)
+            reads = reads || (n->in[k] != SAL_NONE && map[n->in[k]] != SAL_NONE);
+        for (int k = 0; k < n->n_out; k++)
+            wanted = wanted || (n->out[k] != SAL_NONE && needed[n->out[k]]);
+        if (reads && wanted)
+            b->st = unroll_node(b, n, map);
+    }
+    sal_free(needed);
     if (b->st == SAL_OK)
         return map;
     sal_free(map);
@@ -137,6 +152,45 @@ static sal_vid unroll_differentiate(sal_method_build *m, sal_vid x, const sal_vi
 
 sal_vid sal_unroll_gradient(sal_method_build *m, sal_vid variants, sal_vid baselines)
 {
+    return sal_unroll_gradient_of(m, m->target->input, variants, baselines);
+}
+
+sal_vid sal_build_gradient_at(sal_method_build *m, sal_vid from, sal_vid instead)
+{
+    sal_builder *b = m->b;
+    sal_target t = *m->target;
+    sal_method_build inner = *m;
+    sal_vid *map = NULL, grad = SAL_NONE;
+    size_t n = 0;
+
+    if (b->st == SAL_OK)
+        map = unroll_copy(b, from, instead, t.logits, b->g->n_nodes, &n);
+    if (b->st == SAL_OK) {
+        t.logits = map[t.logits];
+        inner.target = &t;
+        grad = sal_build_gradient(&inner, instead);
+    }
+    sal_free(map);
+    return b->st == SAL_OK ? grad : SAL_NONE;
+}
+
+sal_vid sal_build_value_at(sal_method_build *m, sal_vid v, sal_vid instead)
+{
+    sal_builder *b = m->b;
+    sal_vid *map = NULL;
+    size_t n = 0;
+
+    if (b->st == SAL_OK)
+        map = unroll_copy(b, m->target->input, instead, v, b->g->n_nodes, &n);
+    if (b->st == SAL_OK && map[v] != SAL_NONE)
+        v = map[v];
+    sal_free(map);
+    return b->st == SAL_OK ? v : SAL_NONE;
+}
+
+sal_vid sal_unroll_gradient_of(sal_method_build *m, sal_vid from, sal_vid variants,
+                               sal_vid baselines)
+{
     sal_builder *b = m->b;
     sal_graph *g = b->g;
     const sal_target *t = m->target;
@@ -154,12 +208,12 @@ sal_vid sal_unroll_gradient(sal_method_build *m, sal_vid variants, sal_vid basel
     }
     sal_vid x = unroll_flatten(b, variants);
     if (b->st == SAL_OK)
-        map = unroll_copy(b, t->input, x, n_nodes, &n);
+        map = unroll_copy(b, from, x, t->logits, n_nodes, &n);
     if (b->st == SAL_OK && baselines != SAL_NONE) {
         sal_vid flat = unroll_flatten(b, baselines);
 
         if (b->st == SAL_OK)
-            other = unroll_copy(b, t->input, flat, n_nodes, &n_other);
+            other = unroll_copy(b, from, flat, t->logits, n_nodes, &n_other);
         if (b->st == SAL_OK)
             twins = unroll_twins(b, map, n, other, &m->n_pair);
         m->pair = twins;
@@ -192,7 +246,7 @@ sal_vid sal_build_multipliers(sal_method_build *m, sal_vid baseline)
     size_t n = 0;
 
     if (b->st == SAL_OK)
-        map = unroll_copy(b, m->target->input, baseline, b->g->n_nodes, &n);
+        map = unroll_copy(b, m->target->input, baseline, m->target->logits, b->g->n_nodes, &n);
     if (b->st == SAL_OK) {
         m->pair = map;
         m->n_pair = n;

@@ -12,6 +12,15 @@ sal_vid sal_unroll_gradient(sal_method_build *m, sal_vid variants, sal_vid basel
 /* The same averaged over the S variants: [N, ...]. */
 sal_vid sal_unroll_mean_gradient(sal_method_build *m, sal_vid variants);
 
+/* As sal_unroll_gradient, for variants of another value `from` than the input. */
+sal_vid sal_unroll_gradient_of(sal_method_build *m, sal_vid from, sal_vid variants,
+                               sal_vid baselines);
+/* The gradient of the target with respect to `instead` in a copy of what stands behind `from` that
+ * reads `instead`, of the same shape. */
+sal_vid sal_build_gradient_at(sal_method_build *m, sal_vid from, sal_vid instead);
+/* The value v as it is when the input is replaced by `instead`. */
+sal_vid sal_build_value_at(sal_method_build *m, sal_vid v, sal_vid instead);
+
 /* The gradient with respect to the input under rules with pairs, the twin being the model with
  * `baseline` (of the input's shape) in place of the input. */
 sal_vid sal_build_multipliers(sal_method_build *m, sal_vid baseline);

@@ -196,6 +196,84 @@ def add_gradient_shap(folder, net, x, given, name):
             )
 
 
+def add_layers(folder, net, x):
+    """captum's layer and neuron attributions; of a layer's, its own shape is compared."""
+    target, attr = folder.target, captum.attr
+    zero = torch.zeros_like(x)
+    value = {"relu2": "/relu2/Relu_output_0", "fc": "/Flatten_output_0"}
+    for suffix, name, module, inputs in (
+        ("", "relu2", net.relu2, False),
+        ("-dense", "fc", net.fc, True),
+    ):
+
+        def add(method, result, params=None, **more):
+            params = dict(params or {}, layer=value[name])  # noqa: B023
+            folder.add(method, method + suffix, result, params, kind="layer", **more)  # noqa: B023
+
+        here = {"attribute_to_layer_input": inputs}
+        path = {"baselines": zero, "target": target, "n_steps": 20, "method": "riemann_middle"}
+        add("layer-activation", attr.LayerActivation(net, module).attribute(x, **here))
+        add(
+            "layer-gradient-x-activation",
+            attr.LayerGradientXActivation(net, module).attribute(x, target=target, **here),
+        )
+        add(
+            "layer-integrated-gradients",
+            attr.LayerIntegratedGradients(net, module).attribute(x, **path, **here),
+            {"steps": 20},
+        )
+        add(
+            "internal-influence",
+            attr.InternalInfluence(net, module).attribute(x, **path, **here),
+            {"steps": 20},
+        )
+        # Left ends of 3,000 steps there, the trapezium rule of 500 here: the same integral.
+        fine = dict(path, n_steps=3000, method="riemann_trapezoid", internal_batch_size=500)
+        add(
+            "layer-conductance",
+            attr.LayerConductance(net, module).attribute(x, **fine, **here),
+            {"steps": 500},
+            absolute=None,
+        )
+    add_neurons(folder, net, x, zero, value["relu2"])
+    cam = attr.GuidedGradCam(net, net.relu2).attribute(
+        x, target=target, interpolate_mode="bilinear"
+    )
+    folder.add("guided-grad-cam", "guided-grad-cam", cam, {"layer": value["relu2"]})
+
+
+def add_neurons(folder, net, x, zero, value):
+    layer = captum.attr.LayerActivation(net, net.relu2).attribute(x)
+    shape = tuple(layer.shape[1:])
+    # an element that is on, so that there is something to explain
+    place = numpy.unravel_index(int(layer[0].argmax()), shape)
+    place = tuple(int(p) for p in place)
+    params = {"neuron": int(numpy.ravel_multi_index(place, shape)), "layer": value}
+    attr, steps = captum.attr, {"n_steps": 20, "method": "riemann_middle"}
+    folder.add(
+        "neuron-gradient",
+        "neuron-gradient",
+        attr.NeuronGradient(net, net.relu2).attribute(x, place),
+        params,
+    )
+    folder.add(
+        "neuron-integrated-gradients",
+        "neuron-integrated-gradients",
+        attr.NeuronIntegratedGradients(net, net.relu2).attribute(
+            x, place, baselines=zero, **steps
+        ),
+        dict(params, steps=20),
+    )
+    folder.add(
+        "neuron-conductance",
+        "neuron-conductance",
+        attr.NeuronConductance(net, net.relu2).attribute(
+            x, place, baselines=zero, target=folder.target, **steps
+        ),
+        dict(params, steps=20),
+    )
+
+
 def main():
     path = os.path.join(ROOT, "tests", "golden", "rules")
     torch.manual_seed(31)
@@ -210,6 +288,7 @@ def main():
     add_relevance(folder, exact, x64)
     add_noise(folder, exact, x64)
     add_baselines(folder, exact, x64)
+    add_layers(folder, exact, x64)
     folder.finish(logits=exact(x64)[0].tolist(), zennit="0.5.1")
 
 
