@@ -316,7 +316,9 @@ TEST(smooth_grad)
 /* A batch gives what its samples give alone, for every method. */
 TEST(batches)
 {
-    sal_graph *g = cnn(true, false, false, 0, 19);
+    nets_opts vit = {.dtype = SAL_F32, .batch = 0, .bias = true, .seed = 19};
+    sal_graph *convolutions = cnn(true, false, false, 0, 19), *attention = NULL;
+
     sal_param few = {"masks", 20};
 
     for (size_t m = 0; m < sal_method_count(); m++) {
@@ -325,6 +327,8 @@ TEST(batches)
         sal_explanation both = SAL_EXPLANATION_INIT, one = SAL_EXPLANATION_INIT;
         sal_tensor in = SAL_TENSOR_INIT, second, q = query_of(query_ab);
         static const int64_t dims[] = {1, 3, 12, 12};
+        bool attends = strstr(sal_method_at(m)->name, "attention") != NULL;
+        const sal_graph *g = attends ? attention : convolutions;
 
         opts.method = sal_method_at(m)->name;
         opts.threads = 1;
@@ -351,7 +355,8 @@ TEST(batches)
         sal_tensor_free(&in);
         sal_explainer_free(e);
     }
-    sal_graph_free(g);
+    sal_graph_free(convolutions);
+    sal_graph_free(attention);
 }
 
 /* The logits are differentiated, whether or not a softmax follows. */
@@ -518,6 +523,7 @@ TEST(goldens)
 TEST(goldens_of_rules)
 {
     golden_folder("rules");
+    golden_folder("transformer");
 }
 
 /* ---- perturbation ---- */

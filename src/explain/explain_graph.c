@@ -118,18 +118,22 @@ static sal_status graph_write_out(sal_explain_graph *x, const sal_rules_desc *ru
     size_t n = g->n_outputs;
     sal_status st = SAL_OK;
 
-    if (rules == NULL || rules->write_out == NULL)
+    sal_expand_predicate want = x->method->write_out;
+
+    if (want == NULL && rules != NULL)
+        want = rules->write_out;
+    if (want == NULL)
         return SAL_OK;
     SAL_TRY(sal_graph_add_output(g, t->output, err));
     SAL_TRY(sal_graph_add_output(g, t->logits, err));
-    SAL_TRY(sal_pass_expand(g, rules->write_out, NULL, err));
+    SAL_TRY(sal_pass_expand(g, want, NULL, err));
     g->n_outputs = n;
     t->output = sal_graph_find(g, output);
     t->logits = sal_graph_find(g, logits);
     t->input = sal_graph_find(g, input);
     if (t->output == SAL_NONE || t->logits == SAL_NONE || t->input == SAL_NONE)
-        return sal_fail(err, SAL_EUNSUPPORTED, "%s cannot be written out for the rules %s", logits,
-                        rules->name);
+        return sal_fail(err, SAL_EUNSUPPORTED, "%s cannot be written out for %s", logits,
+                        x->method->info.name);
 done:
     return st;
 }
@@ -152,7 +156,7 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(sal_pass_recognise(out->graph, err));
     const sal_rules_desc *rules =
         out->method->rules == NULL ? NULL : sal_rules_find(out->method->rules);
-    if (rules != NULL && rules->merge)
+    if (out->method->merge || (rules != NULL && rules->merge))
         SAL_TRY(sal_pass_bn(out->graph, err));
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));

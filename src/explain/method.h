@@ -54,11 +54,14 @@ struct sal_method_desc {
     sal_status (*build)(sal_method_build *m);
     /* For methods that need many evaluations. NULL: one evaluation of the graph is the result. */
     sal_status (*run)(sal_method_run *r);
+    /* Nodes to be written out in simpler ones beforehand; NULL: those that the rules name. */
+    bool (*write_out)(const sal_graph *g, const sal_node *n, void *ctx);
     /* The whole method as one graph, where `build` is but one evaluation of it. */
     sal_status (*build_export)(sal_method_build *m);
     /* sum(map) is promised to be T(x) - T(baseline); T(baseline) is evaluated when there is one. */
     bool complete;
     bool flat;      /* the map of a picture is [N, H, W], whatever the kind */
+    bool merge;     /* batch normalisation is folded into the layers before */
     bool any_layer; /* the layer need not be a grid over the input */
 };
 

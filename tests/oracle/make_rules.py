@@ -274,6 +274,129 @@ def add_neurons(folder, net, x, zero, value):
     )
 
 
+# ---- written down from the papers, on PyTorch's derivatives --------------------------------------
+
+
+def full_grad(net, x, target, rescale):
+    """FullGrad. Asserts its identity: input and offset terms sum to the target."""
+    with composites.LayerMapComposite([], canonizers=MERGE).context(net):
+        values, handles = [], []
+        for module in net.modules():
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+                handles.append(
+                    module.register_forward_hook(lambda m, _i, out: values.append((m.bias, out)))
+                )
+        x = x.clone().requires_grad_()
+        out = net(x)[0, target]
+        grads = torch.autograd.grad(out, [x] + [value for _, value in values])
+        for handle in handles:
+            handle.remove()
+        terms = [x * grads[0]]
+        for (bias, value), grad in zip(values, grads[1:]):
+            shape = (1, -1) + (1,) * (value.dim() - 2)
+            terms.append(bias.reshape(shape) * grad)
+    torch.testing.assert_close(sum(t.sum() for t in terms), out)
+    result = 0.0
+    for term in terms:
+        if term.dim() != 4:
+            continue
+        term = term.abs()
+        if rescale:
+            term = (term - term.min()) / (term - term.min()).max()
+        result = result + torch.nn.functional.interpolate(
+            term, x.shape[2:], mode="bilinear", align_corners=False
+        ).sum(1)
+    return result.detach()
+
+
+def block_parts(block, x, half=None):
+    """One encoder block and its attention weights; half=True as AttnLRP reads it."""
+    normalise, product, activation = plain_norm, torch.matmul, torch.nn.functional.gelu
+    if half:
+        normalise, product, activation = frozen_norm, halved, unchanged_gelu
+    attention = block.attention
+    n, tokens, width = x.shape
+    heads = attention.heads
+    qkv = attention.qkv(normalise(block.norm1, x)).reshape(n, tokens, 3, heads, width // heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    weights = product(q * attention.scale, k.transpose(-2, -1)).softmax(-1)
+    y = product(weights, v).transpose(1, 2).reshape(n, tokens, width)
+    x = x + attention.out(y)
+    first, _, second = block.mlp
+    return x + second(activation(first(normalise(block.norm2, x)))), weights
+
+
+def plain_norm(norm, x):
+    return norm(x)
+
+
+def frozen_norm(norm, x):
+    """The deviation is no function of x."""
+    deviation = (x.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt().detach()
+    return (x - x.mean(-1, keepdim=True)) / deviation * norm.weight + norm.bias
+
+
+def halved(a, b):
+    """The product, of which each factor gets half."""
+    y = torch.matmul(a, b)
+    return 0.5 * y + (0.5 * y).detach()
+
+
+def unchanged_gelu(x):
+    """gelu(x) as x times a constant: relevance passes unchanged."""
+    return x * (torch.nn.functional.gelu(x) / x).detach()
+
+
+def vit_forward(net, x, half=False):
+    tokens = net.patches(x).flatten(2).transpose(1, 2)
+    tokens = torch.cat((net.cls.expand(x.shape[0], -1, -1), tokens), 1) + net.position
+    weights = []
+    for block in net.blocks:
+        tokens, attention = block_parts(block, tokens, half)
+        weights.append(attention)
+    norm = frozen_norm if half else plain_norm
+    return net.head(norm(net.norm, tokens)[:, 0]), weights
+
+
+def attention_grid(owed, side):
+    return owed[:, 0, 1:].reshape(1, side, side)
+
+
+def enlarged(grid, x):
+    return torch.nn.functional.interpolate(
+        grid[:, None], x.shape[2:], mode="bilinear", align_corners=False
+    )[:, 0]
+
+
+def make_transformer(path):
+    torch.manual_seed(32)
+    net = nets.ViT(size=32, patch=8, width=24, depth=3, heads=3, classes=5).eval()
+    nets.settle(net, seed=32)
+    x = zoo.crops(1, 32, 0.5, 0.5, seed=6)
+    target = int(net(x).argmax())
+    folder = Folder(path, net, x, target)
+    zoo.export(net, {"input": x}, "logits", os.path.join(path, "model.onnx"))
+    net, x = net.double(), x.double().requires_grad_()
+    out, weights = vit_forward(net, x)
+    torch.testing.assert_close(out, net(x))
+    eye = torch.eye(weights[0].shape[-1], dtype=x.dtype)[None]
+    rollout = eye
+    for w in weights:
+        rollout = 0.5 * (w.mean(1) + eye) @ rollout
+    grads = torch.autograd.grad(out[0, target], weights)
+    relevance = eye
+    for w, g in zip(weights, grads):
+        relevance = relevance + (g * w).clamp(min=0).mean(1) @ relevance
+    for method, owed in (("attention-rollout", rollout), ("gradient-attention", relevance)):
+        grid = attention_grid(owed, 4)
+        folder.add(method, method + "-layer", grid, kind="cam-layer", library="paper")
+        folder.add(method, method, enlarged(grid, x), kind="cam", library="paper")
+    out, _ = vit_forward(net, x, half=True)
+    (g,) = torch.autograd.grad(out[0, target], x)
+    folder.add("attn-lrp", "attn-lrp", x * g, {"epsilon": 0.0}, library="paper", absolute=None)
+    folder.finish(logits=out[0].tolist())
+
+
 def main():
     path = os.path.join(ROOT, "tests", "golden", "rules")
     torch.manual_seed(31)
@@ -289,7 +412,18 @@ def main():
     add_noise(folder, exact, x64)
     add_baselines(folder, exact, x64)
     add_layers(folder, exact, x64)
+    folder.add("saliency", "saliency", captum.attr.Saliency(exact).attribute(x64, target=target))
+    for rescale in (1, 0):
+        folder.add(
+            "full-grad",
+            "full-grad-%d" % rescale,
+            full_grad(exact, x64, target, rescale),
+            {"rescale": rescale},
+            kind="cam",
+            library="paper",
+        )
     folder.finish(logits=exact(x64)[0].tolist(), zennit="0.5.1")
+    make_transformer(os.path.join(ROOT, "tests", "golden", "transformer"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ const sal_method_desc sal_method_deconvnet = {
              .reference = "Zeiler and Fergus, 2014, arXiv:1311.2901",
              .kind = SAL_METHOD_ATTRIBUTION,
              .is_signed = true,
-             .exportable = true},
+             .exportable = true,
+             .aliases = "deconvolution"},
     .rules = "deconvnet",
     .build = deconvnet_build,
 };

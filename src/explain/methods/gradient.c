@@ -13,6 +13,7 @@ const sal_method_desc sal_method_gradient = {
              .reference = "Simonyan et al., 2013, arXiv:1312.6034",
              .kind = SAL_METHOD_ATTRIBUTION,
              .is_signed = true,
-             .exportable = true},
+             .exportable = true,
+             .aliases = "vanilla-gradient"},
     .build = gradient_build,
 };

@@ -13,6 +13,7 @@ const sal_method_desc sal_method_gradient_x_input = {
              .reference = "Shrikumar et al., 2016, arXiv:1605.01713",
              .kind = SAL_METHOD_ATTRIBUTION,
              .is_signed = true,
-             .exportable = true},
+             .exportable = true,
+             .aliases = "input-x-gradient"},
     .build = gradient_x_input_build,
 };

@@ -14,7 +14,8 @@ const sal_method_desc sal_method_guided_backprop = {
              .reference = "Springenberg et al., 2015, arXiv:1412.6806",
              .kind = SAL_METHOD_ATTRIBUTION,
              .is_signed = true,
-             .exportable = true},
+             .exportable = true,
+             .aliases = "guided-backpropagation guided-bp"},
     .rules = "guided",
     .build = guided_backprop_build,
 };
