@@ -321,6 +321,8 @@ TEST(batches)
 
     sal_param few = {"masks", 20};
 
+    CHECK_OK(nets_vit(&attention, &vit, 2, &err));
+
     for (size_t m = 0; m < sal_method_count(); m++) {
         sal_explain_opts opts = SAL_EXPLAIN_OPTS_INIT;
         sal_explainer *e = NULL;

@@ -161,6 +161,7 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(sal_target_find(&out->target, out->graph, opts->input, opts->output,
                             opts->probabilities, err));
     SAL_TRY(graph_check_input(out->graph, &out->target, err));
+    out->found = out->target;
     SAL_TRY(graph_write_out(out, rules, err));
     if (out->method->info.wants_layer &&
         (purpose != SAL_FOR_FORWARD || out->method->build == NULL)) {

@@ -10,6 +10,7 @@ typedef struct sal_explain_graph {
     const sal_method_desc *method;
     double params[SAL_METHOD_MAX_PARAMS];
     sal_target target;
+    sal_target found;  /* the same with the values' ids in the model, no query and no seed */
     sal_layer layer;   /* value is SAL_NONE for methods without */
     sal_vid saliency;  /* SAL_NONE for methods that need only forward passes */
     sal_vid layer_map; /* CAMs only */

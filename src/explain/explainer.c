@@ -178,7 +178,7 @@ void sal_explainer_free(sal_explainer *e)
 
 const sal_target *sal_explainer_target(const sal_explainer *e)
 {
-    return &e->x.target;
+    return &e->x.found;
 }
 
 const sal_graph *sal_explainer_graph(const sal_explainer *e)
@@ -200,8 +200,8 @@ sal_status explainer_forward(sal_explainer *e, const sal_explain_graph **out, sa
         opts.method = e->x.method->info.name;
         opts.n_params = 0;
         opts.layer = NULL;
-        opts.input = sal_val(e->model, e->x.target.input)->name;
-        opts.output = sal_val(e->model, e->x.target.output)->name;
+        opts.input = sal_val(e->model, e->x.found.input)->name;
+        opts.output = sal_val(e->model, e->x.found.output)->name;
         SAL_TRY(sal_explain_graph_build(&e->forward, e->model, &opts, SAL_FOR_FORWARD, err));
     }
     *out = &e->forward;
@@ -328,7 +328,7 @@ static sal_status explainer_samples(const sal_explainer *e, const sal_tensor *in
                                     sal_error *err)
 {
     const sal_graph *g = e->model;
-    const sal_target *t = &e->x.target;
+    const sal_target *t = &e->x.found;
     const sal_value *x = sal_val(g, t->input);
     char text[160];
 
@@ -424,7 +424,7 @@ static sal_status explainer_query(const sal_explainer *e, const sal_tensor *quer
             err, SAL_EINVAL,
             "the query must hold %lld float32 weights, one for each element of %s, or as many for "
             "each sample",
-            (long long)classes, sal_val(e->model, e->x.target.logits)->name);
+            (long long)classes, sal_val(e->model, e->x.found.logits)->name);
     if (e->x.target.query != SAL_NONE) {
         const sal_value *q = sal_val(e->x.graph, e->x.target.query);
 
@@ -583,7 +583,7 @@ static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *q
 
     out->is_signed = e->x.method->info.is_signed;
     out->target = sal_calloc(out->n, sizeof(*out->target));
-    out->output = sal_strdup(sal_val(e->model, t->logits)->name);
+    out->output = sal_strdup(sal_val(e->model, e->x.found.logits)->name);
     if (out->target == NULL || out->output == NULL)
         SAL_TRY(sal_fail_nomem(err));
     for (size_t i = 0; i < out->n; i++)

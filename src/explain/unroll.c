@@ -155,6 +155,41 @@ sal_vid sal_unroll_gradient(sal_method_build *m, sal_vid variants, sal_vid basel
     return sal_unroll_gradient_of(m, m->target->input, variants, baselines);
 }
 
+bool sal_unroll_is_cut(sal_method_build *m, sal_vid v)
+{
+    enum { BEHIND = 1, LIVE = 2 };
+    const sal_graph *g = m->b->g;
+    uint8_t *mark = sal_calloc(g->n_values + 1, 1);
+    bool *needed = sal_calloc(g->n_values + 1, sizeof(*needed)), cut = true;
+
+    if (mark == NULL || needed == NULL) {
+        m->b->st = sal_fail_nomem(m->b->err);
+        cut = false;
+    } else {
+        unroll_mark(g, m->target->logits, g->n_nodes, needed);
+        mark[m->target->input] = LIVE;
+        mark[v] = BEHIND | LIVE;
+    }
+    for (size_t i = 0; cut && i < g->n_nodes; i++) {
+        const sal_node *n = g->nodes[i];
+        uint8_t all = 0;
+
+        for (int k = 0; k < n->n_in; k++)
+            all |= n->in[k] == SAL_NONE ? 0 : mark[n->in[k]];
+        for (int k = 0; k < n->n_out; k++) {
+            if (n->out[k] != SAL_NONE && n->out[k] != v)
+                mark[n->out[k]] = all;
+        }
+        bool wanted = n->n_out > 0 && n->out[0] != SAL_NONE && needed[n->out[0]];
+        for (int k = 0; wanted && (all & BEHIND) != 0 && k < n->n_in; k++)
+            cut = cut &&
+                  (n->in[k] == SAL_NONE || mark[n->in[k]] == 0 || (mark[n->in[k]] & BEHIND) != 0);
+    }
+    sal_free(mark);
+    sal_free(needed);
+    return cut;
+}
+
 sal_vid sal_build_gradient_at(sal_method_build *m, sal_vid from, sal_vid instead)
 {
     sal_builder *b = m->b;

@@ -15,6 +15,9 @@ sal_vid sal_unroll_mean_gradient(sal_method_build *m, sal_vid variants);
 /* As sal_unroll_gradient, for variants of another value `from` than the input. */
 sal_vid sal_unroll_gradient_of(sal_method_build *m, sal_vid from, sal_vid variants,
                                sal_vid baselines);
+/* All paths from the input to the logits lead through v, so that variants of it may be laid out
+ * along the batch axis. */
+bool sal_unroll_is_cut(sal_method_build *m, sal_vid v);
 /* The gradient of the target with respect to `instead` in a copy of what stands behind `from` that
  * reads `instead`, of the same shape. */
 sal_vid sal_build_gradient_at(sal_method_build *m, sal_vid from, sal_vid instead);

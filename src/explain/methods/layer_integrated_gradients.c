@@ -2,7 +2,7 @@
  *
  *     map = (A - A0) * mean_k dT/dA at A0 + a_k (A - A0),    a_k = (k + 1/2) / steps
  *
- * What stands before the layer is evaluated twice, what stands behind it for all steps at once. */
+ * What stands before the layer is evaluated twice, what stands behind it once for each step. */
 #include "explain/baselines.h"
 #include "explain/layer_map.h"
 #include "explain/methods.h"
@@ -37,7 +37,8 @@ static sal_vid layer_ig_places(sal_method_build *m, sal_vid like, size_t steps)
     return out;
 }
 
-/* Where the batch is fixed, one copy of the network's rest for each step. */
+/* Where the batch is fixed, or paths lead past the layer, one copy of the network's rest for each
+ * step. */
 static sal_vid layer_ig_one_by_one(sal_method_build *m, sal_vid from, sal_vid way, size_t steps)
 {
     sal_builder *b = m->b;
@@ -61,7 +62,8 @@ static sal_status layer_integrated_gradients_build(sal_method_build *m)
     sal_vid from = sal_build_value_at(m, layer, sal_baselines_build_one(m));
     sal_vid way = sal_b2(b, "Sub", layer, from);
 
-    if (m->target->batched && sal_val(b->g, m->target->input)->dims[0] < 0) {
+    if (m->target->batched && b->st == SAL_OK && sal_val(b->g, m->target->input)->dims[0] < 0 &&
+        sal_unroll_is_cut(m, layer)) {
         sal_vid long_way = sal_b_unsqueeze(b, way, 1, &first);
         sal_vid at = sal_b2(b, "Mul", long_way, layer_ig_places(m, way, steps));
 
