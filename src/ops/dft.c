@@ -147,25 +147,26 @@ static sal_status dft_expand(sal_builder *b, const sal_node *n, sal_vid *out)
                          n->name);
     if (b->st != SAL_OK)
         return b->st;
+    sal_dtype dtype = v->dtype == SAL_F64 ? SAL_F64 : SAL_F32;
     for (int i = 0; i < rank - 1; i++) /* the axis moves to the place before the last */
         if (i != axis)
             perm[k++] = i;
     perm[k++] = axis;
     perm[k] = rank - 1;
     bool moved = axis != rank - 2;
-    sal_vid t = moved ? sal_b_transpose(b, x, perm) : x;
+    sal_vid wide = sal_signal_wide(b, x), t = moved ? sal_b_transpose(b, wide, perm) : wide;
     for (int i = 0; i < rank - 2; i++)
         dims[i] = v->dims[perm[i]];
     dims[rank - 2] = f.n_in * f.parts_in;
     sal_vid rows = sal_b_reshape(b, t, rank - 1, dims, t);
-    sal_vid y = sal_b2(b, "MatMul", rows, dft_matrix(b, n, &f, v->dtype));
+    sal_vid y = sal_b2(b, "MatMul", rows, dft_matrix(b, n, &f, dtype));
     dims[rank - 2] = f.n_out;
     dims[rank - 1] = f.parts_out;
     y = sal_b_reshape(b, y, rank, dims, t);
     int64_t back[SAL_MAX_RANK];
     for (int i = 0; i < rank; i++)
         back[perm[i]] = i;
-    out[0] = moved ? sal_b_transpose(b, y, back) : y;
+    out[0] = sal_signal_narrow(b, moved ? sal_b_transpose(b, y, back) : y, x);
     return b->st;
 }
 

@@ -124,16 +124,20 @@ static sal_status stft_expand(sal_builder *b, const sal_node *n, sal_vid *out)
                      n->name);
     if (b->st != SAL_OK)
         return b->st;
-    sal_vid w = stft_filters(b, n, &s.f, v->dtype);
+    sal_vid wide = sal_signal_wide(b, x);
+    sal_vid w = stft_filters(b, n, &s.f, v->dtype == SAL_F64 ? SAL_F64 : SAL_F32);
     if (window != SAL_NONE)
-        w = sal_b2(b, "Mul", w, window);
-    sal_vid rows = v->rank == 2 ? sal_b_unsqueeze(b, x, 1, &middle) : sal_b_transpose(b, x, swap);
+        w = sal_b2(b, "Mul", w, sal_signal_wide(b, window));
+    sal_vid rows =
+        v->rank == 2 ? sal_b_unsqueeze(b, wide, 1, &middle) : sal_b_transpose(b, wide, swap);
     sal_attr a = SAL_AINTS("strides", &s.step, 1);
     sal_vid y = sal_b_op(b, "Conv", 2, (sal_vid[]){rows, w}, 1, &a);
     y = sal_b_transpose(b, y, swap);
+    if (b->st != SAL_OK)
+        return b->st;
     const sal_value *yv = sal_val(b->g, y);
     int64_t dims[4] = {yv->dims[0], yv->dims[1], s.f.n_out, 2};
-    out[0] = sal_b_reshape(b, y, 4, dims, y);
+    out[0] = sal_signal_narrow(b, sal_b_reshape(b, y, 4, dims, y), x);
     return b->st;
 }
 

@@ -60,7 +60,7 @@ sal_vid sal_loss_build(sal_builder *b, const sal_node *n, sal_vid log_prob)
     if (w != SAL_NONE && kept != SAL_NONE)
         w = sal_b_mask(b, kept, w);
     else if (kept != SAL_NONE)
-        w = sal_b_cast(b, kept, sal_val(b->g, log_prob)->dtype);
+        w = sal_b_cast(b, kept, sal_val(b->g, n->in[0])->dtype);
     if (w != SAL_NONE)
         loss = sal_b2(b, "Mul", loss, w);
     if (strcmp(how, "none") == 0)

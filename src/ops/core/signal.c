@@ -48,6 +48,22 @@ sal_status sal_signal_dtype(const sal_infer *c, sal_dtype *out)
     return SAL_OK;
 }
 
+static bool signal_is_half(const sal_builder *b, sal_vid x)
+{
+    sal_dtype t = b->st == SAL_OK ? sal_val(b->g, x)->dtype : SAL_DT_NONE;
+    return t == SAL_F16 || t == SAL_BF16;
+}
+
+sal_vid sal_signal_wide(sal_builder *b, sal_vid x)
+{
+    return signal_is_half(b, x) ? sal_b_cast(b, x, SAL_F32) : x;
+}
+
+sal_vid sal_signal_narrow(sal_builder *b, sal_vid y, sal_vid x)
+{
+    return signal_is_half(b, x) ? sal_b_cast(b, y, sal_val(b->g, x)->dtype) : y;
+}
+
 /* ---- windows ---- */
 
 sal_status sal_signal_window_infer(sal_infer *c)

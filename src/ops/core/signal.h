@@ -14,6 +14,10 @@ bool sal_signal_int_of(sal_builder *b, const sal_node *n, int i, const char *wha
 /* Output type by the attribute output_datatype (float32 without). */
 sal_status sal_signal_dtype(const sal_infer *c, sal_dtype *out);
 
+/* A Fourier matrix in 16 bits would not do: x as float32, and y in the type of x again. */
+sal_vid sal_signal_wide(sal_builder *b, sal_vid x);
+sal_vid sal_signal_narrow(sal_builder *b, sal_vid y, sal_vid x);
+
 /* Windows: input 0 their length; w_k = sum_j a_j cos(2 pi j k / N), N the length (periodic = 1) or
  * one less. */
 sal_status sal_signal_window_infer(sal_infer *c);
