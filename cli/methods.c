@@ -231,6 +231,7 @@ sal_explain_opts cli_explain_opts(const cli_method_opts *m, size_t i, const cli_
     o.input = cli_value(a, OPT_input);
     o.output = cli_value(a, OPT_output);
     o.probabilities = cli_has(a, OPT_probabilities);
+    o.whole = cli_has(a, OPT_whole);
     o.seed = m->seed;
     o.baselines = m->baselines.data == NULL ? NULL : &m->baselines;
     return o;

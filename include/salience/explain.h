@@ -92,12 +92,13 @@ typedef struct sal_explain_opts {
      * first dimension or with a first dimension of 1, or several along the first dimension;
      * float32. NULL: the method's parameters say. */
     const sal_tensor *baselines;
+    bool whole; /* run the whole model for every change of the input, also where a part would do */
 } sal_explain_opts;
 
 #define SAL_EXPLAIN_OPTS_INIT                                                                      \
     {                                                                                              \
         (uint32_t)sizeof(sal_explain_opts), NULL, NULL, 0, NULL, NULL, NULL, false, 1, 0, 0,       \
-            SAL_F32, NULL, NULL, NULL, NULL                                                        \
+            SAL_F32, NULL, NULL, NULL, NULL, false                                                 \
     }
 
 /* ---- the result ---- */

@@ -180,6 +180,13 @@ sal_status sal_explainer_batch(const sal_method_run *r, size_t s, const sal_batc
     }
     if (x->target.batched)
         query.dims[0] = 1;
+    if (job->forward) {
+        bool ready;
+
+        SAL_TRY(explainer_partial_ready(r, x, s, job, &ready));
+        if (ready)
+            return explainer_partial_run(r, s, job, &query, x->target.classes);
+    }
     SAL_TRY(explainer_session(e, x, (int64_t)size, 1, &session, r->err));
     SAL_TRY(batch_inputs_make(&in, r, x, (int64_t)s, (int64_t)size, &query));
     size_t k = (size_t)x->target.input_index;

@@ -169,6 +169,7 @@ void sal_explainer_free(sal_explainer *e)
     sal_explain_graph_free(&e->x);
     sal_explain_graph_free(&e->forward);
     sal_head_free(e->head);
+    explainer_partial_free(e->partial);
     sal_tensor_free(&e->features);
     sal_tensor_free(&e->baselines);
     sal_graph_free(e->model);

@@ -3,6 +3,7 @@
 #define SAL_EXPLAIN_EXPLAINER_H
 
 #include "exec/session.h"
+#include "exec/windows.h"
 #include "explain/explain_graph.h"
 
 /* Prepare. Free dimensions other than the batch are fixed to those of `like` (the model's inputs,
@@ -56,6 +57,9 @@ typedef struct sal_batch_job {
     /* Write variant i of the sample's explained input; x has the elements of one sample. */
     sal_status (*fill)(void *ctx, size_t i, float *x, sal_error *err);
     sal_status (*take)(void *ctx, size_t i, const sal_variant *v, sal_error *err);
+    /* Rows and columns of a picture [C, H, W] outside of which variant i is the sample itself; NULL
+     * when variants differ everywhere. */
+    sal_box (*box)(void *ctx, size_t i);
 } sal_batch_job;
 
 /* T(x) of sample s. */

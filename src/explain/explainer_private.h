@@ -24,6 +24,8 @@ typedef struct explainer_lean {
     bool stripped;  /* a plan has taken the weights */
 } explainer_lean;
 
+typedef struct sal_partial sal_partial; /* partial.c */
+
 struct sal_explainer {
     sal_graph *model;          /* free dimensions fixed but for the batch */
     sal_explain_graph x;       /* of the method; the forward graph where it has none */
@@ -32,6 +34,7 @@ struct sal_explainer {
     explainer_plan plans[EXPLAINER_PLANS];
     uint64_t clock;
     sal_head *head;       /* made when first wanted */
+    sal_partial *partial; /* likewise */
     sal_tensor baselines; /* the caller's, which opts points to; empty when there are none */
     sal_tensor features;  /* the caller's mask; empty when there is none */
     explainer_lean lean;
@@ -59,5 +62,13 @@ sal_status explainer_progress(const sal_explainer *e, double done, sal_error *er
 /* T of one row of logits. */
 double explainer_target(const sal_tensor *query, int64_t query_row, const sal_tensor *logits,
                         int64_t row, int64_t classes);
+
+/* Variants that change a rectangle: is it worth while to compute only what they reach? Then the
+ * sample's own values are kept, and the job can be run. */
+sal_status explainer_partial_ready(const sal_method_run *r, const sal_explain_graph *x, size_t s,
+                                   const sal_batch_job *job, bool *ready);
+sal_status explainer_partial_run(const sal_method_run *r, size_t s, const sal_batch_job *job,
+                                 const sal_tensor *query, int64_t classes);
+void explainer_partial_free(sal_partial *p);
 
 #endif

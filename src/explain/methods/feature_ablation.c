@@ -11,8 +11,38 @@ static const sal_param_info ablate_params[] = {SAL_REGIONS_PARAMS(14, 0)};
 typedef struct ablate_ctx {
     sal_regions regions;
     double own;
-    double *loss; /* by feature */
+    double *loss;   /* by feature */
+    sal_box *boxes; /* by feature, of a picture [C, H, W] */
 } ablate_ctx;
+
+/* The rectangle around each feature. */
+static sal_status ablate_boxes(const sal_method_run *r, ablate_ctx *c)
+{
+    const sal_target *t = sal_explainer_target(r->e);
+    const sal_regions *g = &c->regions;
+
+    if (t->nhwc || g->x.rank != 4 || t->height < 1 || t->width < 1)
+        return SAL_OK;
+    c->boxes = sal_calloc(g->count, sizeof(*c->boxes));
+    if (c->boxes == NULL)
+        return sal_fail_nomem(r->err);
+    for (size_t k = 0; k < g->elements; k++) {
+        int64_t p = (int64_t)k % (t->height * t->width);
+        int32_t y = (int32_t)(p / t->width), x = (int32_t)(p % t->width);
+        sal_box *b = &c->boxes[g->label[k]];
+
+        if (b->y1 == 0)
+            *b = (sal_box){y, y + 1, x, x + 1};
+        *b = (sal_box){SAL_MIN(b->y0, y), SAL_MAX(b->y1, y + 1), SAL_MIN(b->x0, x),
+                       SAL_MAX(b->x1, x + 1)};
+    }
+    return SAL_OK;
+}
+
+static sal_box ablate_box(void *ctx, size_t i)
+{
+    return ((const ablate_ctx *)ctx)->boxes[i];
+}
 
 static sal_status ablate_fill(void *ctx, size_t i, float *x, sal_error *err)
 {
@@ -44,11 +74,14 @@ static sal_status ablate_sample(sal_method_run *r, size_t s)
     c.loss = sal_calloc(c.regions.count, sizeof(*c.loss));
     if (c.loss == NULL)
         SAL_TRY(sal_fail_nomem(r->err));
+    SAL_TRY(ablate_boxes(r, &c));
     job.count = c.regions.count;
+    job.box = c.boxes == NULL ? NULL : ablate_box;
     SAL_TRY(sal_explainer_batch(r, s, &job));
     sal_regions_store(&c.regions, r, s, c.loss);
 done:
     sal_free(c.loss);
+    sal_free(c.boxes);
     sal_regions_free(&c.regions);
     return st;
 }

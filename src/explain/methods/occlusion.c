@@ -116,6 +116,13 @@ static sal_status occlusion_fill(void *ctx, size_t i, float *x, sal_error *err)
     return SAL_OK;
 }
 
+static sal_box occlusion_rectangle(void *ctx, size_t i)
+{
+    occlusion_box b = occlusion_window(ctx, i);
+
+    return (sal_box){(int32_t)b.low[0], (int32_t)b.high[0], (int32_t)b.low[1], (int32_t)b.high[1]};
+}
+
 static sal_status occlusion_take(void *ctx, size_t i, const sal_variant *variant, sal_error *err)
 {
     occlusion_grid *g = ctx;
@@ -147,6 +154,8 @@ static sal_status occlusion_sample(sal_method_run *r, size_t s)
     SAL_TRY(sal_explainer_sample(r, s, &x));
     SAL_TRY(occlusion_shape(r, &x, &g));
     occlusion_steps(r, &g);
+    if (g.axes == 2)
+        job.box = occlusion_rectangle;
     g.x = x.data;
     g.elements = (size_t)sal_tensor_count(&x);
     g.target = sal_explainer_own_target(r, s);
