@@ -337,8 +337,10 @@ static sal_status lower_prepare_graph(sal_plan *p, sal_error *err)
         SAL_TRY(sal_schedule_broadcasts(p->g, err));
     }
     SAL_TRY(sal_pass_dce(p->g, err));
-    if (!p->reference)
+    if (!p->reference) {
         SAL_TRY(sal_schedule_masks(p->g, err));
+        SAL_TRY(sal_schedule_recompute(p->g, err));
+    }
     SAL_TRY(lower_check_static(p->g, err));
 done:
     return st;
