@@ -50,6 +50,49 @@ static long alloc_sweep(const char *name, alloc_job job, long step)
 
 /* ---- jobs ---- */
 
+/* Functions, graphs in attributes, loops, shapes that depend on data. */
+static sal_status alloc_golden(const char *name, bool run, sal_error *err)
+{
+    char path[512];
+    sal_model *m = NULL;
+    sal_runner *r = NULL;
+    sal_tensor in[4];
+    size_t n = 0;
+    sal_status st;
+
+    memset(in, 0, sizeof in);
+    snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/onnx/good/%s.onnx", name);
+    st = sal_model_open(&m, path, err);
+    for (; st == SAL_OK && run && n < sal_model_input_count(m); n++) {
+        snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/onnx/good/%s.in%zu.npy", name, n);
+        st = sal_npy_read(&in[n], path, err);
+    }
+    if (st == SAL_OK && run)
+        st = sal_runner_new(&r, m, NULL, err);
+    if (st == SAL_OK && run)
+        st = sal_runner_run(r, in, NULL, err);
+    for (size_t i = 0; i < n; i++)
+        sal_tensor_free(&in[i]);
+    sal_runner_free(r);
+    sal_model_free(m);
+    return st;
+}
+
+static sal_status job_functions(sal_error *err)
+{
+    return alloc_golden("functions", false, err);
+}
+
+static sal_status job_branch(sal_error *err)
+{
+    return alloc_golden("branch", true, err);
+}
+
+static sal_status job_selections(sal_error *err)
+{
+    return alloc_golden("selections", true, err);
+}
+
 static sal_status job_open(sal_error *err)
 {
     sal_model *m = NULL;
@@ -230,6 +273,9 @@ static long alloc_step(long usual)
     }
 
 SWEEP(open, 1)
+SWEEP(functions, 1)
+SWEEP(branch, 3)
+SWEEP(selections, 7)
 SWEEP(look, 1)
 SWEEP(run, 1)
 SWEEP(lean, 1)
@@ -243,6 +289,7 @@ SWEEP(export, 1)
 int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
-                        TESTS(T(open), T(look), T(run), T(lean), T(differentiate), T(grad_cam),
-                              T(integrated_gradients), T(lrp), T(rise), T(export)));
+                        TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
+                              T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
+                              T(lrp), T(rise), T(export)));
 }

@@ -3,6 +3,7 @@
 
 #include "graph/passes/passes.h"
 #include "graph/passes/unfold.h"
+#include "ops/builder.h"
 #include "ops/core/evaluate.h"
 #include "ops/expand.h"
 
@@ -343,33 +344,92 @@ sal_status sal_probe_run(sal_probe *p, const sal_tensor *inputs, const sal_tenso
 
 /* ---- all at once ---- */
 
+/* Values of a TopK become what stands at its positions, so that the positions can be held. */
+static sal_status settle_rank_node(sal_graph *g, sal_node *n, sal_error *err)
+{
+    sal_attr axis = SAL_AI("axis", sal_node_int(n, "axis", -1));
+    sal_vid values = n->out[0], in[2] = {n->in[0], n->out[1]};
+    sal_node *gather;
+    if (values == SAL_NONE)
+        return SAL_OK;
+    sal_val(g, values)->producer = -1;
+    sal_status st = sal_graph_value(g, NULL, n->name, &n->out[0], err);
+    if (st != SAL_OK)
+        return st;
+    sal_val(g, n->out[0])->producer = n->id;
+    st = sal_node_infer(g, n, err);
+    if (st == SAL_OK)
+        st = sal_graph_node(g, sal_op_find(SAL_DOMAIN_ONNX, "GatherElements"), NULL, 2, in, 1,
+                            &values, 1, &axis, &gather, err);
+    return st == SAL_OK ? sal_node_infer(g, gather, err) : st;
+}
+
+/* The order in which boxes are listed is a selection too. *facts: the positions. */
+static sal_status settle_ranks(sal_graph *g, sal_fact **facts, size_t *n, sal_error *err)
+{
+    size_t nodes = g->n_nodes, cap = 0;
+    sal_rewrite r;
+    sal_status st = SAL_OK;
+    *n = 0;
+    for (size_t i = 0; i < nodes; i++) {
+        sal_node *node = g->nodes[i];
+        if (!sal_node_is(node, "TopK") || node->n_out < 2)
+            continue;
+        if (node->out[1] == SAL_NONE) {
+            SAL_TRY(sal_graph_value(g, NULL, node->name, &node->out[1], err));
+            sal_val(g, node->out[1])->producer = node->id;
+            sal_val(g, node->out[1])->producer_out = 1;
+        }
+        SAL_TRY(settle_rank_node(g, node, err));
+        SAL_TRY(sal_grow(facts, *n + 1, &cap, sizeof **facts, err));
+        (*facts)[(*n)++] = (sal_fact){node->out[1], false};
+    }
+    if (*n == 0)
+        return SAL_OK;
+    SAL_TRY(sal_rewrite_begin(&r, g, err)); /* the new nodes stand at the end: sort */
+    r.changed = true;
+    st = sal_rewrite_end(&r, SAL_OK);
+done:
+    return st;
+}
+
+static sal_status settle_round(sal_graph *g, const sal_fact *facts, size_t n,
+                               const sal_tensor *inputs, const sal_session_opts *opts,
+                               sal_error *err)
+{
+    sal_probe *probe = NULL;
+    const sal_tensor *t;
+    sal_status st = SAL_OK;
+    SAL_TRY(sal_probe_new(&probe, g, facts, n, opts, err));
+    SAL_TRY(sal_probe_run(probe, inputs, &t, err));
+    SAL_TRY(sal_settle_put(g, facts, n, t, true, err));
+done:
+    sal_probe_free(probe);
+    return st;
+}
+
 sal_status sal_settle_freeze(sal_graph *g, const sal_tensor *inputs, const sal_session_opts *opts,
                              sal_error *err)
 {
     sal_fact *facts = NULL;
-    sal_probe *probe = NULL;
-    const sal_tensor *t;
+    size_t n = 1;
     sal_status st = SAL_OK;
     SAL_TRY(sal_settle_prepare(g, err));
     SAL_TRY(sal_pass_dce(g, err));
     for (int round = 0;; round++) {
-        size_t n;
         SAL_TRY(sal_settle_facts(g, false, &facts, &n, err));
+        if (n == 0 && round > 0)
+            SAL_TRY(settle_ranks(g, &facts, &n, err));
         if (n == 0)
             break;
         if (round == SAL_SETTLE_ROUNDS_MAX)
             SAL_TRY(sal_fail(err, SAL_EUNSUPPORTED,
                              "shapes depend on data more than %d times in a row", round));
-        SAL_TRY(sal_probe_new(&probe, g, facts, n, opts, err));
-        SAL_TRY(sal_probe_run(probe, inputs, &t, err));
-        SAL_TRY(sal_settle_put(g, facts, n, t, true, err));
-        sal_probe_free(probe);
-        probe = NULL;
+        SAL_TRY(settle_round(g, facts, n, inputs, opts, err));
         sal_free(facts);
         facts = NULL;
     }
 done:
     sal_free(facts);
-    sal_probe_free(probe);
     return st;
 }

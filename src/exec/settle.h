@@ -42,8 +42,8 @@ sal_status sal_settle_put(sal_graph *g, const sal_fact *facts, size_t n, const s
                           bool freeze, sal_error *err);
 
 /* Settle everything with these inputs, by constants: what the graph selects for them (boxes,
- * positions, branches) is selected for good. g's inputs must have fixed shapes; nothing happens
- * when all shapes are fixed. */
+ * positions, the order of TopK, branches) is selected for good. g's inputs must have fixed shapes;
+ * nothing happens when all shapes are fixed. */
 sal_status sal_settle_freeze(sal_graph *g, const sal_tensor *inputs, const sal_session_opts *opts,
                              sal_error *err);
 

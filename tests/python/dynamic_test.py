@@ -10,6 +10,7 @@ import tempfile
 try:
     import numpy as np
     import onnx
+    import onnx.parser
     import onnxruntime as ort
 except ImportError as missing:
     print("NOT RUN:", missing)
@@ -105,6 +106,66 @@ for name, pairs in GRADIENTS.items():
         if index in (0, 2):
             for of, wrt in pairs:
                 gradient(session, path, feeds, of, wrt)
+
+# A detector in small: boxes, suppression, ranking. The map of a box is the derivative of that box.
+DETECTOR = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,5,9] x) => (float[K,5] found) {
+  parts = Constant <value_ints: ints = [4, 1]> ()
+  raw, score = Split <axis = 1> (x, parts)
+  wide = Sigmoid(raw)
+  box = Transpose <perm = [0, 2, 1]> (wide)
+  most = Constant <value_ints: ints = [6]> ()
+  overlap = Constant <value_floats: floats = [0.3]> ()
+  least = Constant <value_floats: floats = [-0.5]> ()
+  kept = NonMaxSuppression (box, score, most, overlap, least)
+  two = Constant <value_ints: ints = [2]> ()
+  column = Gather <axis = 1> (kept, two)
+  at = Squeeze (column, two1)
+  two1 = Constant <value_ints: ints = [1]> ()
+  rows = Concat <axis = 2> (box, turned)
+  turned = Transpose <perm = [0, 2, 1]> (score)
+  zero = Constant <value_ints: ints = [0]> ()
+  flat = Squeeze (rows, zero)
+  chosen = Gather <axis = 0> (flat, at)
+  four = Constant <value_int: int = 4> ()
+  certain = Gather <axis = 1> (chosen, four)
+  count = Shape (certain)
+  best, order = TopK (certain, count)
+  found = Gather <axis = 0> (chosen, order)
+}
+"""
+with tempfile.TemporaryDirectory() as folder:
+    model = onnx.parser.parse_model(DETECTOR)
+    path = pathlib.Path(folder, "detector.onnx")
+    path.write_bytes(model.SerializeToString())
+    order = [n for n in model.graph.node if n.op_type == "Constant"]
+    order += [n for n in model.graph.node if n.op_type == "Transpose" and n.output[0] == "turned"]
+    rest = [n for n in model.graph.node if n not in order]
+    split = next(n for n in rest if n.op_type == "Split")
+    rest.remove(split)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(order[:-1] + [split, order[-1]] + rest, "g", model.graph.input, model.graph.output),
+        opset_imports=model.opset_import, ir_version=8)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(8)
+    for index in range(3):
+        feeds = {"x": rng.normal(size=(1, 5, 9)).astype(np.float32)}
+        forward(session, path, feeds, f"detector {index}")
+        gradient(session, path, feeds, "found", "x")
+    np.save(f"{folder}/x.npy", feeds["x"])
+    done = subprocess.run([PROGRAM, "explain", str(path), f"{folder}/x.npy", "--method", "gradient", "--why", "1,2", "-q",
+                           "--raw", f"{folder}/map.npy"], capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    if done.returncode == 0:
+        want, step = np.zeros((1, 5, 9)), 2.0**-10
+        for at in np.ndindex(want.shape):
+            for sign in (1, -1):
+                moved = feeds["x"].copy()
+                moved[at] += sign * step
+                want[at] += sign * session.run(None, {"x": moved})[0][1, 2] / (2 * step)
+        error = np.abs(np.load(f"{folder}/map.npy").reshape(want.shape) - want).max()
+        check(error < 1e-3 and np.abs(want).max() > 1e-2, f"the map of a box differs by {error:.2g}")
 
 # A loop that never ends, and positions, which have no gradient.
 with tempfile.TemporaryDirectory() as folder:
