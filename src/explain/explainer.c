@@ -472,6 +472,12 @@ static bool explainer_has_param(const sal_method_info *info, const char *name)
     return false;
 }
 
+bool explainer_wants_baseline(const sal_explainer *e)
+{
+    return e->x.method->run == NULL && e->x.method->complete &&
+           explainer_has_param(&e->x.method->info, "baseline");
+}
+
 /* T(baseline) of a method of one pass that promises a sum: a forward pass of the baseline. */
 static sal_status explainer_baseline(sal_explainer *e, const sal_tensor *inputs,
                                      const sal_tensor *query, int64_t n, sal_explanation *out,
@@ -617,8 +623,7 @@ sal_status sal_explainer_run(sal_explainer *e, const sal_tensor *inputs, const s
         SAL_TRY(explainer_single(e, inputs, &q, n, out, err));
     else
         SAL_TRY(explainer_many(e, inputs, &q, n, out, err));
-    if (e->x.method->run == NULL && e->x.method->complete &&
-        explainer_has_param(&e->x.method->info, "baseline"))
+    if (explainer_wants_baseline(e))
         SAL_TRY(explainer_baseline(e, inputs, &q, n, out, err));
     SAL_TRY(explainer_describe(e, &q, out, err));
     st = explainer_progress(e, 1.0, err);

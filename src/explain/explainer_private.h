@@ -40,6 +40,9 @@ struct sal_explainer {
     explainer_lean lean;
 };
 
+/* A method of one pass whose sum is compared with T(x) - T(baseline), by a forward pass of its own.
+ */
+bool explainer_wants_baseline(const sal_explainer *e);
 /* The session of a graph for n samples and q rows of the query. */
 sal_status explainer_session(sal_explainer *e, const sal_explain_graph *x, int64_t n, int64_t q,
                              sal_session **out, sal_error *err);

@@ -12,7 +12,7 @@ sal_status sal_explainer_lean(sal_explainer *e, const sal_explain_opts *opts,
     explainer_lean *l = &e->lean;
     const char *from[3] = {opts->layer, opts->input, opts->output};
 
-    if (e->x.method->run != NULL)
+    if (e->x.method->run != NULL || explainer_wants_baseline(e))
         return SAL_OK;
     l->n_like = like == NULL ? 0 : e->model->n_inputs;
     l->like = sal_calloc(l->n_like + 1, sizeof(*l->like));
