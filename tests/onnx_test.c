@@ -13,9 +13,9 @@
 #define GOLDEN SAL_SOURCE_DIR "/tests/golden/onnx/"
 
 static const char *const good_files[] = {
-    "opset7",     "attributes", "types",  "constants",  "unsorted",  "symbols",  "gelu",
-    "layer_norm", "swish",      "affine", "identities", "shared",    "metadata", "external",
-    "functions",  "branch",     "loop",   "scan",       "selections"};
+    "opset7",     "attributes", "types",  "constants",  "unsorted",   "symbols",  "gelu",
+    "layer_norm", "swish",      "affine", "identities", "shared",     "metadata", "external",
+    "functions",  "branch",     "loop",   "scan",       "selections", "sequences"};
 
 /* Part of the one-line message for each file of golden/onnx/bad. */
 static const struct {

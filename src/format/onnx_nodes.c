@@ -10,6 +10,7 @@ typedef struct nodes_item {
     const sal_op_desc *op;        /* NULL: Constant, already taken over, or a call */
     const Onnx__FunctionProto *f; /* called */
     sal_vid *out;                 /* ids of the outputs, n_output of them */
+    bool list;                    /* works on sequences */
     uint8_t state;                /* of the sort: 0 not seen, 1 on the way, 2 placed */
 } nodes_item;
 
@@ -45,7 +46,7 @@ static bool nodes_known(const nodes_ctx *c, const Onnx__NodeProto *p)
 {
     return nodes_is(p, "Constant") ||
            sal_op_find(sal_onnx_domain(p->domain), sal_onnx_text(p->op_type)) != NULL ||
-           sal_onnx_function(c->s->file, p) != NULL;
+           sal_onnx_function(c->s->file, p) != NULL || sal_onnx_is_sequence(p);
 }
 
 /* One error for all operators that are missing: the first with its node, then the other types. */
@@ -222,7 +223,13 @@ static sal_status nodes_append(nodes_ctx *c, const nodes_item *item)
     sal_node draft;
     sal_node *node = NULL;
     sal_status st = nodes_draft(c, item, &draft);
-    if (st == SAL_OK && item->f != NULL)
+    for (size_t i = 0; st == SAL_OK && item->op != NULL && i < p->n_input; i++)
+        if (sal_onnx_sequence_find(c->s->file, c->g, draft.in[i]) != NULL)
+            st = sal_fail(c->err, SAL_EUNSUPPORTED, "%s of a sequence is not supported",
+                          item->op->name);
+    if (st == SAL_OK && item->list)
+        st = sal_onnx_sequence(c->s, p, draft.in, item->out);
+    else if (st == SAL_OK && item->f != NULL)
         st = sal_onnx_call(c->s, item->f, p, draft.name, draft.in, item->out);
     else if (st == SAL_OK)
         st = nodes_add(c, p, &draft, &node);
@@ -256,7 +263,7 @@ static sal_status nodes_sort(nodes_ctx *c)
         while (depth > 0) {
             nodes_item *item = &c->items[stack[depth - 1].item];
             if (stack[depth - 1].input == item->p->n_input) {
-                if (item->op != NULL || item->f != NULL)
+                if (item->op != NULL || item->f != NULL || item->list)
                     SAL_TRY(nodes_append(c, item));
                 item->state = 2;
                 depth--;
@@ -291,7 +298,10 @@ static sal_status nodes_prepare(nodes_ctx *c)
             c->items[i].op = NULL;
         else if (c->items[i].op == NULL)
             c->items[i].f = sal_onnx_function(c->s->file, p);
-        if (c->items[i].op == NULL && c->items[i].f == NULL && !nodes_is(p, "Constant"))
+        c->items[i].list =
+            c->items[i].op == NULL && c->items[i].f == NULL && sal_onnx_is_sequence(p);
+        if (c->items[i].op == NULL && c->items[i].f == NULL && !c->items[i].list &&
+            !nodes_is(p, "Constant"))
             return nodes_report_missing(c, i);
         if (p->n_input > INT32_MAX || p->n_output > INT32_MAX)
             return sal_fail(c->err, SAL_EFORMAT, "node '%.120s' has too many inputs or outputs",

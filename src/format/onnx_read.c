@@ -234,7 +234,7 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     size_t n_weights = 0;
     ProtobufCMessage *message = NULL;
     static const sal_fold how = SAL_FOLD(sal_node_eval);
-    sal_onnx_file file = {m, c->external, 0, c->err};
+    sal_onnx_file file = {.model = m, .external = c->external, .err = c->err};
     sal_onnx_names names = {NULL, 0, 0};
     sal_onnx_scope scope = {.file = &file, .g = c->g, .names = &names, .opset = c->g->opset};
     sal_status st = SAL_OK;
@@ -254,10 +254,15 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     }
     SAL_TRY(sal_onnx_nodes(&scope, p->n_node, p->node));
     SAL_TRY(read_outputs(c, p));
+    for (size_t i = 0; i < c->g->n_outputs; i++)
+        if (sal_onnx_sequence_find(&file, c->g, c->g->outputs[i]) != NULL)
+            SAL_TRY(sal_fail(c->err, SAL_EUNSUPPORTED, "output '%.200s' is a sequence",
+                             sal_val(c->g, c->g->outputs[i])->name));
     SAL_TRY(sal_pass_expand(c->g, sal_expand_if_on_read, NULL, c->err));
     SAL_TRY(sal_pass_unfold(c->g, &how, false, c->err));
     SAL_TRY(sal_pass_dequantise(c->g, c->err));
 done:
+    sal_free(file.lists);
     sal_onnx_scope_free(&scope);
     sal_onnx_names_free(&names);
     sal_onnx_unpacked_free(message);

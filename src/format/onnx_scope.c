@@ -101,6 +101,9 @@ sal_status sal_onnx_scope_capture(sal_onnx_scope *s, sal_vid outer, const char *
             *out = s->captured_as[i];
             return SAL_OK;
         }
+    if (sal_onnx_sequence_find(s->file, from, outer) != NULL)
+        return sal_fail(err, SAL_EUNSUPPORTED,
+                        "a graph inside reads a sequence from around it, which is not supported");
     if (s->n_captured >= ONNX_CAPTURES_MAX)
         return sal_fail(err, SAL_EUNSUPPORTED,
                         "a graph inside reads more than %d values from around it",

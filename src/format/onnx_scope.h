@@ -14,12 +14,22 @@ enum {
     ONNX_INLINED_MAX = 200000,
 };
 
+/* A list of tensors; its value stands in the graph without a type and is read by no node. */
+typedef struct sal_onnx_list {
+    const sal_graph *g;
+    sal_vid v;
+    const sal_vid *items;
+    size_t n;
+} sal_onnx_list;
+
 /* What all scopes of a file share. */
 typedef struct sal_onnx_file {
     const Onnx__ModelProto *model;
     sal_onnx_external *external;
     size_t inlined; /* nodes of functions so far, every call counted */
     sal_error *err;
+    sal_onnx_list *lists;
+    size_t n_lists, cap_lists;
 } sal_onnx_file;
 
 /* A name of a function's body. */
@@ -80,6 +90,14 @@ sal_status sal_onnx_call(sal_onnx_scope *s, const Onnx__FunctionProto *f, const 
 /* Graphs in the attributes of If, Loop and Scan: read, closed and put into the draft; what they
  * read from around them is appended to its inputs. */
 sal_status sal_onnx_subgraphs(sal_onnx_scope *s, const Onnx__NodeProto *p, sal_node *draft);
+
+/* Operators on lists of tensors, as far as the lists are known when the file is read. */
+bool sal_onnx_is_sequence(const Onnx__NodeProto *p);
+sal_status sal_onnx_sequence(sal_onnx_scope *s, const Onnx__NodeProto *p, const sal_vid *in,
+                             const sal_vid *out);
+/* The list that value v stands for; NULL when it is a tensor. */
+const sal_onnx_list *sal_onnx_sequence_find(const sal_onnx_file *file, const sal_graph *g,
+                                            sal_vid v);
 
 /* A message whose bytes sal_onnx_wire_check() has passed, within a limit of memory. *out:
  * sal_onnx_unpacked_free(), which accepts NULL. */

@@ -188,6 +188,25 @@ g (float[2,5] x, float[1,3,8,8] img) => (int64[2,K] nz, float[M] pos, float[A,B]
 }
 """), rnd2(2, 5), rnd2(1, 3, 8, 8))
 
+good("sequences", onnx.parser.parse_model("""
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[2,4] x, float[2,1] w) => (float[2,5] y, float[2] z, int64 n, float[3,2,1] t) {
+  one = Constant <value_int: int = 1> ()
+  last = Constant <value_int: int = -1> ()
+  parts = SplitToSequence <axis = 1> (x, one)
+  more = SequenceInsert (parts, w, one)
+  y = ConcatFromSequence <axis = 1> (more)
+  rows = SplitToSequence <axis = 1, keepdims = 0> (x)
+  z = SequenceAt (rows, last)
+  empty = SequenceEmpty ()
+  a = SequenceInsert (empty, w)
+  two = SequenceConstruct (w, w, w, w)
+  three = SequenceErase (two)
+  n = SequenceLength (more)
+  t = ConcatFromSequence <axis = 0, new_axis = 1> (three)
+}
+"""), rnd2(2, 4), rnd2(2, 1))
+
 # ---- element types and the ways to store them ----
 typed = [
     h.make_tensor("f32", T.FLOAT, [2], [1.5, -2.0]),
