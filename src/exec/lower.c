@@ -331,6 +331,7 @@ static sal_status lower_prepare_graph(sal_plan *p, sal_error *err)
     if (!p->reference) {
         sal_fold how = SAL_FOLD(sal_node_eval);
         how.keep_transposed = true;
+        how.weights = true;
         SAL_TRY(sal_pass_fold(p->g, &how, err));
         SAL_TRY(sal_pass_identity(p->g, err));
         SAL_TRY(sal_pass_cse(p->g, err));

@@ -48,10 +48,9 @@ static sal_status fake_quantize_eval(const sal_eval *e)
  * they vary. */
 static sal_vid fake_flat(sal_builder *b, sal_vid v)
 {
-    static const int64_t all = -1;
     if (b->st != SAL_OK || sal_val(b->g, v)->rank <= 1)
         return v;
-    return sal_b_reshape(b, v, 1, sal_val(b->g, v)->dims[0] < 0 ? &all : sal_val(b->g, v)->dims, v);
+    return sal_b_reshape(b, v, 1, sal_val(b->g, v)->dims, v);
 }
 
 static sal_status fake_quantize_expand(sal_builder *b, const sal_node *n, sal_vid *out)

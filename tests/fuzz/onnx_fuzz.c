@@ -93,7 +93,7 @@ static sal_status onnx_fuzz_bind(const sal_graph *g, const sal_fold *how, sal_er
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     /* Small limits: the point is the logic, not how fast memory can be filled. */
-    const sal_fold how = {sal_node_eval, 1 << 16, 1 << 20, true};
+    const sal_fold how = {sal_node_eval, 1 << 16, 1 << 20, true, true};
     sal_error err = {SAL_OK, 0, ""};
     sal_graph *g = NULL, *again = NULL;
     sal_bytes bytes = {NULL, 0, 0};

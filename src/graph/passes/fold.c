@@ -70,6 +70,12 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
             return false;
         out += (double)count;
     }
+    /* Quantised weights: small in a file, but to be run they are needed as floats once, not anew in
+     * every run. */
+    if (sal_node_is(n, "DequantizeLinear")) {
+        *grow = 0;
+        return how->weights && out_bytes <= PTRDIFF_MAX;
+    }
     *grow = out_bytes > in_bytes ? out_bytes - in_bytes : 0;
     if (out_bytes > PTRDIFF_MAX || *grow > how->grow_max)
         return false;

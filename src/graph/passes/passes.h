@@ -20,15 +20,16 @@ typedef struct sal_fold {
     size_t grow_total;
     bool keep_transposed; /* large transposed weights of matrix products stay nodes: kernels read
                              them where they lie, so forward and backward share one copy */
+    bool weights;         /* DequantizeLinear of constants too, whatever its size */
 } sal_fold;
 
 #define SAL_FOLD(fn)                                                                               \
     {                                                                                              \
-        (fn), (size_t)1 << 20, (size_t)64 << 20, false                                             \
+        (fn), (size_t)1 << 20, (size_t)64 << 20, false, false                                      \
     } /* for files that will be written */
 #define SAL_FOLD_EXEC(fn)                                                                          \
     {                                                                                              \
-        (fn), (size_t)1 << 29, (size_t)1 << 31, true                                               \
+        (fn), (size_t)1 << 29, (size_t)1 << 31, true, true                                         \
     } /* for graphs about to be run */
 
 sal_status sal_pass_dce(sal_graph *g, sal_error *err); /* nodes and constants that nothing needs */
