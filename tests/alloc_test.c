@@ -221,6 +221,26 @@ static sal_status job_lrp(sal_error *err)
     return alloc_explain("lrp-epsilon", err);
 }
 
+static sal_status job_box(sal_error *err)
+{
+    return alloc_explain("epsilon-gamma-box", err);
+}
+
+static sal_status job_deeplift(sal_error *err)
+{
+    return alloc_explain("deeplift", err);
+}
+
+static sal_status job_conductance(sal_error *err)
+{
+    return alloc_explain("layer-conductance", err);
+}
+
+static sal_status job_full_grad(sal_error *err)
+{
+    return alloc_explain("full-grad", err);
+}
+
 static sal_status job_rise(sal_error *err)
 {
     return alloc_explain("rise", err);
@@ -283,6 +303,10 @@ SWEEP(differentiate, 1)
 SWEEP(grad_cam, 1)
 SWEEP(integrated_gradients, 1)
 SWEEP(lrp, 1)
+SWEEP(box, 17)
+SWEEP(deeplift, 17)
+SWEEP(conductance, 17)
+SWEEP(full_grad, 17)
 SWEEP(rise, 1)
 SWEEP(export, 1)
 
@@ -291,5 +315,6 @@ int main(int argc, char **argv)
     return harness_main(argc, argv,
                         TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
                               T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
-                              T(lrp), T(rise), T(export)));
+                              T(lrp), T(box), T(deeplift), T(conductance), T(full_grad), T(rise),
+                              T(export)));
 }
