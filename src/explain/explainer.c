@@ -580,6 +580,14 @@ static sal_status explainer_residual(sal_explanation *out, const sal_method_info
                             notes->len > 0 ? "; " : "", worst * 100.0);
 }
 
+static bool explainer_quantised(const sal_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i]->op->name, "FakeQuantize") == 0)
+            return true;
+    return false;
+}
+
 static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *query,
                                      sal_explanation *out, sal_error *err)
 {
@@ -601,6 +609,11 @@ static sal_status explainer_describe(const sal_explainer *e, const sal_tensor *q
         SAL_TRY(sal_bytes_add(&notes, e->x.notes.data, e->x.notes.len, err));
     if (e->x.method->complete)
         SAL_TRY(explainer_residual(out, &e->x.method->info, &notes, err));
+    /* Methods without a graph only look at what comes out. */
+    if (e->x.method->build != NULL && explainer_quantised(e->model))
+        SAL_TRY(sal_bytes_printf(&notes, err,
+                                 "%sthe model is quantised: gradients go straight through rounding",
+                                 notes.len > 0 ? "; " : ""));
     st = explainer_text(&notes, &out->notes, err);
 done:
     sal_bytes_free(&notes);
