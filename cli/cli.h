@@ -161,6 +161,8 @@ typedef struct cli_text {
 void cli_text_add(cli_text *t, const char *bytes, size_t n);
 void cli_text_printf(cli_text *t, const char *fmt, ...) CLI_PRINTF(2, 3);
 void cli_text_free(cli_text *t);
+/* Bytes as text of an HTML page. */
+void cli_html(cli_text *t, const char *text, size_t n);
 
 /* A member (key not NULL) or element. */
 void json_open(cli_text *t, const char *key, char bracket);
@@ -234,6 +236,26 @@ void cli_picture_free(cli_picture *p);
 /* Labels of the classes, NULL when nothing is known. */
 bool cli_labels(const cli_args *a, const sal_model *m, int64_t classes, sal_labels **out,
                 cli_notes *notes, int *status);
+
+/* ---- text in (words.c) ---- */
+
+/* A text and its tokens. */
+typedef struct cli_words {
+    sal_tokenizer *tokenizer; /* NULL: the input is no text */
+    cli_text text;
+    sal_tokens tokens;
+    int32_t pad;         /* id that stands for no word; -1: none */
+    sal_tensor baseline; /* the embeddings of that id; empty when there is none */
+    char value[512];     /* the value that is explained: the embeddings */
+} cli_words;
+
+/* --text, or a file.txt. */
+bool cli_words_wanted(const cli_args *a, const char *path);
+/* Read the text, fill the inputs, and give the model in which the embeddings are the last input;
+ * `m` is still yours. On failure NULL and *status. */
+sal_model *cli_words_load(cli_words *w, const cli_args *a, sal_model *m, const char *path,
+                          cli_inputs *in, cli_notes *notes, int *status);
+void cli_words_free(cli_words *w);
 
 /* ---- method options (methods.c) ---- */
 

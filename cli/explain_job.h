@@ -41,6 +41,7 @@ typedef struct explain_job {
     const char *image_path;
     cli_picture picture;
     cli_inputs in;
+    cli_words words;
     sal_labels *labels;
     cli_notes notes;
     cli_method_opts methods;
@@ -120,6 +121,19 @@ typedef struct job_agreement {
 bool job_agree(const explain_job *j, size_t question, job_agreement *out);
 void job_agree_json(const explain_job *j, cli_text *t);
 void job_agree_summary(const explain_job *j, size_t question);
+
+/* explain_words.c: relevance of a text's words. */
+typedef struct job_word {
+    uint32_t begin, end; /* bytes of the text */
+    size_t first, tokens;
+    bool added; /* of the template, no text */
+    double relevance;
+} job_word;
+/* The words of a cell, in order, into out (room for as many as tokens); returns how many. */
+size_t job_words(const explain_job *j, size_t q, size_t m, job_word *out);
+void job_words_summary(const explain_job *j, size_t q, size_t m);
+void job_words_json(const explain_job *j, size_t q, size_t m, cli_text *t);
+void job_words_html(const explain_job *j, size_t q, size_t m, cli_text *t);
 
 /* explain_write.c */
 int job_write(explain_job *j);

@@ -3,18 +3,7 @@
 
 static void report_escape(cli_text *t, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '<')
-            cli_text_add(t, "&lt;", 4);
-        else if (*text == '>')
-            cli_text_add(t, "&gt;", 4);
-        else if (*text == '&')
-            cli_text_add(t, "&amp;", 5);
-        else if (*text == '"')
-            cli_text_add(t, "&quot;", 6);
-        else
-            cli_text_add(t, text, 1);
-    }
+    cli_html(t, text, strlen(text));
 }
 
 static void report_element(cli_text *t, const char *tag, const char *text)
@@ -65,6 +54,8 @@ static const char report_head[] =
     "vertical-align:top;border-bottom:1px solid #ddd}\n"
     ".maps{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0;max-width:340px}"
     "img{max-width:100%;height:auto}figcaption{font-size:.9em}\n"
+    ".words{font-size:1.15em;line-height:2}.words span{padding:.2em .1em;border-radius:.25em}\n"
+    "figure:has(.words){max-width:none}\n"
     "code,pre{font-size:.88em;background:#f4f4f4;padding:.15em .3em;white-space:pre-wrap}\n"
     ".failed{color:#a00}\n</style>\n";
 
@@ -121,6 +112,8 @@ static sal_status report_cell(const explain_job *j, const sal_image *base, size_
     } else if (c->map != NULL) {
         cli_text_printf(t, "<br>");
         report_escape(t, job_where(j, c, where, sizeof(where)));
+    } else if (j->words.tokenizer != NULL) {
+        job_words_html(j, q, m, t);
     }
     if (job_check_line(c, line, sizeof(line)) != NULL) {
         cli_text_printf(t, "<br>");
@@ -235,7 +228,9 @@ int job_report(explain_job *j)
     sal_status st = SAL_OK;
     int status = CLI_OK;
 
-    if (!job_backdrop(j, &base, 336, &status))
+    bool words = j->words.tokenizer != NULL;
+
+    if (!words && !job_backdrop(j, &base, 336, &status))
         return status;
     cli_text_printf(&t, "%s<title>", report_head);
     report_escape(&t, j->image_path);
@@ -244,7 +239,8 @@ int job_report(explain_job *j)
     cli_text_printf(&t, "</code> answer so for <code>");
     report_escape(&t, j->image_path);
     cli_text_printf(&t, "</code>?</h1>\n");
-    st = report_image(&t, &base, "the picture as the model sees it", &err);
+    if (!words)
+        st = report_image(&t, &base, "the picture as the model sees it", &err);
     report_top(j, &t);
     for (size_t q = 0; st == SAL_OK && q < j->n_questions; q++) {
         report_element(&t, "h2", j->asked[q].text);

@@ -9,7 +9,7 @@ static void *explain_hash(void *ctx)
 
     if (sal_file_sha256(h->model, h->model_hex, NULL) != SAL_OK)
         h->model_hex[0] = '\0';
-    if (sal_file_sha256(h->image, h->image_hex, NULL) != SAL_OK)
+    if (h->image == NULL || sal_file_sha256(h->image, h->image_hex, NULL) != SAL_OK)
         h->image_hex[0] = '\0';
     return NULL;
 }
@@ -18,6 +18,8 @@ static void explain_hash_begin(explain_job *j)
 {
     j->hashes.model = j->model_path;
     j->hashes.image = j->image_path;
+    if (cli_has(j->a, OPT_text))
+        j->hashes.image = NULL;
     if (pthread_create(&j->hashes.thread, NULL, explain_hash, &j->hashes) == 0)
         j->hashes.running = true;
     else
@@ -121,6 +123,49 @@ static bool explain_features(explain_job *j, int *status)
     return st == SAL_OK;
 }
 
+/* Text: its embeddings are what is explained, a token is a feature, and without it [PAD] stands
+ * there. */
+static int explain_words(explain_job *j)
+{
+    static const char *const pictures[] = {"occlusion", "rise"};
+    int status = CLI_FAILED;
+
+    for (size_t m = 0; m < j->methods.n && !j->methods.all; m++) {
+        for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+            if (strcmp(j->methods.names[m], pictures[i]) == 0)
+                return cli_usage(j->a,
+                                 "%s moves windows over pictures; feature-ablation, lime and "
+                                 "kernel-shap take words away",
+                                 pictures[i]);
+        }
+    }
+    sal_error err = {SAL_OK, 0, ""};
+    sal_model *cut =
+        cli_words_load(&j->words, j->a, j->model, j->image_path, &j->in, &j->notes, &status);
+    const sal_tensor *x;
+
+    if (cut == NULL)
+        return status;
+    sal_model_free(j->model);
+    j->model = cut;
+    x = &j->in.tensors[j->in.n - 1];
+    if (j->words.baseline.data != NULL && j->methods.baselines.data == NULL) {
+        j->methods.baselines = j->words.baseline;
+        j->words.baseline = (sal_tensor)SAL_TENSOR_INIT;
+    }
+    if (!explain_features(j, &status) || !explain_region(j, &status))
+        return status;
+    if (j->features.data == NULL && x->rank >= 2) {
+        int64_t width = x->dims[x->rank - 1], dims[2] = {x->dims[x->rank - 2], width};
+
+        if (sal_tensor_new(&j->features, SAL_I32, 2, dims, &err) != SAL_OK)
+            return cli_fail(j->model_path, SAL_ENOMEM, &err);
+        for (int64_t i = 0; i < dims[0] * width; i++)
+            sal_tensor_set(&j->features, i, (double)(i / width));
+    }
+    return CLI_OK;
+}
+
 int job_load(explain_job *j)
 {
     sal_tensor t = SAL_TENSOR_INIT;
@@ -135,6 +180,10 @@ int job_load(explain_job *j)
         return status;
     status = CLI_FAILED;
     explain_hash_begin(j);
+    if (cli_words_wanted(j->a, j->image_path))
+        return explain_words(j);
+    if (j->image_path == NULL)
+        return cli_usage(j->a, "explain what? a picture, a .npy, a .txt or --text");
     if (!explain_input(j, &index))
         return cli_has(j->a, OPT_input) ? CLI_USAGE : CLI_FAILED;
     if (cli_picture_read(&j->picture, j->a, j->model, j->image_path, &t, &j->notes, &status) &&
@@ -182,6 +231,8 @@ static sal_explain_opts explain_opts(explain_job *j, size_t m, sal_param *params
     o.progress_ctx = &j->progress;
     if (o.output == NULL)
         o.output = explain_named_output(j);
+    if (j->words.tokenizer != NULL)
+        o.input = j->words.value;
     o.features = j->features.data == NULL ? NULL : &j->features;
     return o;
 }
@@ -376,6 +427,7 @@ void job_free(explain_job *j)
     sal_tensor_free(&j->region);
     sal_labels_free(j->labels);
     cli_inputs_free(&j->in);
+    cli_words_free(&j->words);
     cli_picture_free(&j->picture);
     sal_model_free(j->model);
     free(j->notes.text);

@@ -167,6 +167,8 @@ static void write_cell(const explain_job *j, size_t question, size_t method, cli
     if (c->map != NULL)
         json_string(t, "where", job_where(j, c, where, sizeof(where)));
     json_string(t, "notes", c->e.notes);
+    if (j->words.tokenizer != NULL)
+        job_words_json(j, question, method, t);
     job_check_json(c, t);
     json_number(t, "seconds", c->seconds);
     json_close(t, '}');

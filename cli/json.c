@@ -178,3 +178,19 @@ int json_print(cli_text *t)
     cli_text_free(t);
     return status;
 }
+
+void cli_html(cli_text *t, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '<')
+            cli_text_add(t, "&lt;", 4);
+        else if (text[i] == '>')
+            cli_text_add(t, "&gt;", 4);
+        else if (text[i] == '&')
+            cli_text_add(t, "&amp;", 5);
+        else if (text[i] == '"')
+            cli_text_add(t, "&quot;", 6);
+        else
+            cli_text_add(t, text + i, 1);
+    }
+}

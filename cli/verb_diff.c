@@ -522,7 +522,8 @@ static void diff_free(diff_job *d)
 int verb_diff(const cli_args *a)
 {
     const explain_job blank = {.a = a,
-                               .image_path = a->positional[2],
+                               .image_path =
+                                   a->n_positional > 2 ? a->positional[2] : cli_value(a, OPT_text),
                                .picture = {.image = SAL_IMAGE_INIT, .pre = SAL_PREPROCESS_INIT},
                                .logits = SAL_TENSOR_INIT,
                                .began = cli_seconds()};

@@ -57,6 +57,18 @@ SAL_API bool sal_model_value(const sal_model *m, const char *name, sal_value_inf
  * like it. Borrowed. */
 SAL_API const char *sal_model_similar(const sal_model *m, const char *name);
 
+/* ---- models that begin in the middle ---- */
+
+/* A model with one input more: the inner value of this name, which is not computed any longer but
+ * given. So anything inside can be explained like an input: the embeddings of a text's tokens, a
+ * feature map. Its shape is the one known before. *out: sal_model_free(). Errors: SAL_EINVAL (no
+ * inner value of this name with floats of a known rank), SAL_ENOMEM. */
+SAL_API SAL_MUST_USE sal_status sal_model_cut(sal_model **out, const sal_model *m,
+                                              const char *value, sal_error *err);
+/* Name of the value that holds the embeddings of a text model's tokens: what a Gather takes from
+ * the largest table by the ids of an input. NULL when there is none. Borrowed. */
+SAL_API const char *sal_model_embedding(const sal_model *m);
+
 /* ---- metadata ---- */
 
 /* As given to sal_model_open(). */

@@ -108,6 +108,21 @@ run 1 tokenize x.npy --text a
 lines err 1
 run 1 tokenize missing.json --text a
 
+# ---- text ---
+run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" --text "the water was hot" --method gradient-x-input
+says out 'hot'
+run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" --text "the water was hot" --method feature-ablation,lime \
+    -o text.html --json
+says out '"words"'
+json out
+says text.html 'class="words"'
+echo "the water was hot" >words.txt
+run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" words.txt --method gradient
+run 2 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" words.txt --method rise
+run 2 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx"
+run 1 explain net.onnx --text "no words here"
+lines err 1
+
 # ---- diff -----------------------------------------------------------------------------------------
 run 0 diff net.onnx net.onnx x.npy --method gradient
 says out 'same answer, same reasons'
