@@ -1,5 +1,6 @@
 /* Features of an input (regions.h). */
 #include "explain/regions.h"
+#include "explain/baselines.h"
 #include "explain/explainer_private.h"
 #include "explain/slic.h"
 
@@ -145,6 +146,7 @@ sal_status sal_regions_make(sal_regions *out, const sal_method_run *r, size_t s)
 {
     const sal_tensor *given = &r->e->features;
     int64_t segments = (int64_t)r->params[SAL_REGIONS_SEGMENTS];
+    sal_baselines baselines;
     regions_shape g;
     sal_status st = SAL_OK;
 
@@ -152,6 +154,8 @@ sal_status sal_regions_make(sal_regions *out, const sal_method_run *r, size_t s)
     SAL_TRY(sal_explainer_sample(r, s, &out->x));
     regions_shape_find(r, &out->x, &g);
     out->elements = (size_t)sal_tensor_count(&out->x);
+    SAL_TRY(sal_baselines_begin(&baselines, r, &out->x));
+    out->given = baselines.given;
     if (out->elements == 0) {
         st = sal_fail(r->err, SAL_EINVAL, "the input has no elements");
         goto done;
@@ -176,12 +180,17 @@ void sal_regions_free(sal_regions *g)
     g->label = NULL;
 }
 
+float sal_regions_baseline(const sal_regions *g, size_t k)
+{
+    return g->given != NULL ? g->given[k] : g->baseline;
+}
+
 void sal_regions_mask(const sal_regions *g, const uint8_t *keep, float *x)
 {
     const float *from = g->x.data;
 
     for (size_t k = 0; k < g->elements; k++)
-        x[k] = keep[g->label[k]] != 0 ? from[k] : g->baseline;
+        x[k] = keep[g->label[k]] != 0 ? from[k] : sal_regions_baseline(g, k);
 }
 
 void sal_regions_store(const sal_regions *g, const sal_method_run *r, size_t s,

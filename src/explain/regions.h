@@ -21,6 +21,7 @@ typedef struct sal_regions {
     int32_t *label; /* by element of the sample */
     size_t elements, count;
     float baseline;
+    const float *given; /* baseline of every element, from the caller; NULL: `baseline` for all */
 } sal_regions;
 
 /* The features of sample s: those of the caller's mask when there is one, else superpixels, else
@@ -29,6 +30,8 @@ typedef struct sal_regions {
 sal_status sal_regions_make(sal_regions *out, const sal_method_run *r, size_t s);
 void sal_regions_free(sal_regions *g);
 
+/* What stands for element k when it is removed. */
+float sal_regions_baseline(const sal_regions *g, size_t k);
 /* x = the sample where keep[feature] is not 0, the baseline elsewhere. */
 void sal_regions_mask(const sal_regions *g, const uint8_t *keep, float *x);
 /* Write the features' values as the map of sample s. */

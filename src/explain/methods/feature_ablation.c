@@ -51,7 +51,7 @@ static sal_status ablate_fill(void *ctx, size_t i, float *x, sal_error *err)
 
     (void)err;
     for (size_t k = 0; k < g->elements; k++)
-        x[k] = g->label[k] == (int32_t)i ? g->baseline : from[k];
+        x[k] = g->label[k] == (int32_t)i ? sal_regions_baseline(g, k) : from[k];
     return SAL_OK;
 }
 

@@ -5,6 +5,7 @@
  * The midpoint rule, because rectifiers put kinks on the path that rules of higher order do not
  * profit from. Completeness: sum(map) = T(x) - T(b); what is missing is reported as the residual.
  * Gradients are summed in double. */
+#include "explain/baselines.h"
 #include "explain/explainer.h"
 #include "explain/methods.h"
 #include "explain/unroll.h"
@@ -32,7 +33,7 @@ static double ig_position(size_t k, size_t steps)
 typedef struct ig_path {
     const float *x;
     size_t elements, steps;
-    double baseline;
+    float *baseline; /* of every element */
     double *sum, *at_baseline;
 } ig_path;
 
@@ -40,11 +41,11 @@ typedef struct ig_path {
 static sal_status ig_fill(void *ctx, size_t i, float *x, sal_error *err)
 {
     const ig_path *p = ctx;
-    float a = (float)ig_position(i, p->steps), b = (float)p->baseline;
+    float a = (float)ig_position(i, p->steps);
 
     (void)err;
     for (size_t k = 0; k < p->elements; k++)
-        x[k] = (p->x[k] - b) * a + b;
+        x[k] = (p->x[k] - p->baseline[k]) * a + p->baseline[k];
     return SAL_OK;
 }
 
@@ -64,8 +65,7 @@ static sal_status ig_fill_baseline(void *ctx, size_t i, float *x, sal_error *err
 
     (void)i;
     (void)err;
-    for (size_t k = 0; k < p->elements; k++)
-        x[k] = (float)p->baseline;
+    memcpy(x, p->baseline, p->elements * sizeof(*x));
     return SAL_OK;
 }
 
@@ -80,9 +80,8 @@ static sal_status ig_take_baseline(void *ctx, size_t i, const sal_variant *v, sa
 static sal_status ig_sample(sal_method_run *r, size_t s)
 {
     sal_tensor x = SAL_TENSOR_INIT;
-    ig_path p = {.steps = (size_t)r->params[IG_STEPS],
-                 .baseline = r->params[IG_BASELINE],
-                 .at_baseline = &r->out->baseline_target[s]};
+    sal_baselines given;
+    ig_path p = {.steps = (size_t)r->params[IG_STEPS], .at_baseline = &r->out->baseline_target[s]};
     sal_batch_job path = {.count = p.steps, .ctx = &p, .fill = ig_fill, .take = ig_take};
     sal_batch_job start = {.count = 1,
                            .forward = true,
@@ -96,15 +95,20 @@ static sal_status ig_sample(sal_method_run *r, size_t s)
     p.x = x.data;
     p.elements = (size_t)sal_tensor_count(&x);
     p.sum = sal_calloc(p.elements + 1, sizeof(*p.sum));
-    if (p.sum == NULL)
+    p.baseline = sal_calloc(p.elements + 1, sizeof(*p.baseline));
+    if (p.sum == NULL || p.baseline == NULL)
         SAL_TRY(sal_fail_nomem(r->err));
+    SAL_TRY(sal_baselines_begin(&given, r, &x));
+    for (size_t k = 0; k < p.elements; k++)
+        p.baseline[k] = given.given != NULL ? given.given[k] : (float)r->params[IG_BASELINE];
     SAL_TRY(sal_explainer_batch(r, s, &start));
     SAL_TRY(sal_explainer_batch(r, s, &path));
     float *map = (float *)r->out->map.data + s * p.elements;
     for (size_t k = 0; k < p.elements; k++)
-        map[k] = (float)(((double)p.x[k] - p.baseline) * p.sum[k] / (double)p.steps);
+        map[k] = (float)(((double)p.x[k] - (double)p.baseline[k]) * p.sum[k] / (double)p.steps);
 done:
     sal_free(p.sum);
+    sal_free(p.baseline);
     sal_tensor_free(&x);
     return st;
 }
@@ -140,11 +144,13 @@ static sal_status ig_build_export(sal_method_build *m)
     b->st = sal_tensor_new(&a, dtype, sal_val(b->g, x)->rank + 1, dims, b->err);
     for (size_t k = 0; b->st == SAL_OK && k < steps; k++)
         sal_tensor_set(&a, (int64_t)k, ig_position(k, steps));
-    sal_vid baseline = sal_b_scalar(b, dtype, m->params[IG_BASELINE]);
+    sal_vid baseline = m->baselines == NULL ? sal_b_scalar(b, dtype, m->params[IG_BASELINE])
+                                            : sal_baselines_build_one(m);
+    sal_vid start = m->baselines == NULL ? baseline : sal_b_unsqueeze(b, baseline, 1, &first);
     sal_vid difference = sal_b2(b, "Sub", x, baseline);
     sal_vid steps_of =
         sal_b2(b, "Mul", sal_b_unsqueeze(b, difference, 1, &first), sal_b_tensor(b, &a));
-    sal_vid mean = sal_unroll_mean_gradient(m, sal_b2(b, "Add", steps_of, baseline));
+    sal_vid mean = sal_unroll_mean_gradient(m, sal_b2(b, "Add", steps_of, start));
     m->saliency = sal_b2(b, "Mul", difference, mean);
     sal_tensor_free(&a);
     return b->st;
