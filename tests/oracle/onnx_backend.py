@@ -304,7 +304,7 @@ ONNX has {n_onnx} operators in its main domain; {n_have} of them are supported. 
 
 
 def operator_rows(results, program):
-    """The operators of the library's table, and how many of ONNX's are among them."""
+    """Rows of the table; of ONNX's operators those that are there and those that are not."""
     listed = subprocess.run([program, "list", "ops", "--json"], capture_output=True, text=True, check=True)
     ours = {o["name"]: o for o in json.loads(listed.stdout) if o["domain"] == "ai.onnx"}
     theirs = {s.name for s in onnx.defs.get_all_schemas() if s.domain == ""}
@@ -324,6 +324,7 @@ def write_markdown(path, results, program):
     out = [HEAD.format(n_onnx=n_onnx, n_have=len(have), version=onnx.__version__, totals=totals(results))]
     out += ["| operator | read from | derivative | node tests |", "|---|---|---|---|", *rows]
     out += ["", "Not supported: " + ", ".join(missing) + "."]
+    out += ["", "Operators of ONNX Runtime's domain `com.microsoft`: [quantised models](quantised.md)."]
     out += ["", "## Node tests that are not run", "", "| tests | why |", "|---|---|"]
     reasons = collections.Counter(r["reason"] for r in results.values() if r["status"] == "excluded")
     out += [f"| {n} | {reason} |" for reason, n in reasons.most_common()]
