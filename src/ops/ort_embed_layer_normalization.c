@@ -25,6 +25,8 @@ static sal_vid embed_positions(sal_builder *b, const sal_node *n)
 static sal_status ort_embed_layer_normalization_expand(sal_builder *b, const sal_node *n,
                                                        sal_vid *out)
 {
+    if (!sal_ort_given(b, n, 1u << 0 | 1u << 2 | 1u << 3 | 1u << 5))
+        return b->st;
     static const int64_t last = 1;
     sal_vid segments = sal_node_in(n, 1), mask = sal_node_in(n, 7), at = sal_node_in(n, 8);
     sal_attr a[] = {SAL_AI("axis", -1), SAL_AF("epsilon", sal_node_float(n, "epsilon", 1e-12))};
@@ -59,7 +61,7 @@ static const char *const ort_embed_layer_normalization_cases[] = {
 };
 
 const sal_op_desc sal_op_ort_embed_layer_normalization = {
-    SAL_ORT_OP("EmbedLayerNormalization", 7, 9, 3),
+    SAL_ORT_OP("EmbedLayerNormalization", 1, 9, 3),
     .expand = ort_embed_layer_normalization_expand,
     .cases = ort_embed_layer_normalization_cases,
 };

@@ -82,6 +82,8 @@ static sal_vid gqa_mask(sal_builder *b, const sal_node *n, sal_vid key, sal_vid 
 
 static sal_status ort_group_query_attention_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {
+    if (!sal_ort_given(b, n, 1u << 0 | 1u << 5))
+        return b->st;
     int64_t heads = sal_node_int(n, "num_heads", 1), kv = sal_node_int(n, "kv_num_heads", 1),
             window = sal_node_int(n, "local_window_size", -1);
     sal_vid part[3] = {n->in[0], sal_node_in(n, 1), sal_node_in(n, 2)}, y[3];
@@ -144,7 +146,7 @@ static const char *const ort_group_query_attention_cases[] = {
 };
 
 const sal_op_desc sal_op_ort_group_query_attention = {
-    SAL_ORT_OP("GroupQueryAttention", 7, 14, 4),
+    SAL_ORT_OP("GroupQueryAttention", 1, 14, 4),
     .expand = ort_group_query_attention_expand,
     .cases = ort_group_query_attention_cases,
 };

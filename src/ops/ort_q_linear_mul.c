@@ -4,6 +4,8 @@
 
 static sal_status ort_q_linear_mul_expand(sal_builder *b, const sal_node *n, sal_vid *out)
 {
+    if (!sal_ort_given(b, n, 1u << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 6))
+        return b->st;
     sal_vid y = sal_b2(b, "Mul", sal_ort_real(b, n, 0, 0), sal_ort_real(b, n, 3, 0));
     out[0] = sal_ort_codes(b, n, y, 6, n->in[0]);
     return b->st;
@@ -18,7 +20,7 @@ static const char *const ort_q_linear_mul_cases[] = {
 };
 
 const sal_op_desc sal_op_ort_q_linear_mul = {
-    SAL_ORT_OP("QLinearMul", 8, 8, 1),
+    SAL_ORT_OP("QLinearMul", 1, 8, 1),
     .expand = ort_q_linear_mul_expand,
     .cases = ort_q_linear_mul_cases,
 };

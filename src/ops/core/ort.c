@@ -23,6 +23,15 @@ int sal_ort_rank(sal_builder *b, const sal_node *n, sal_vid v)
     return rank;
 }
 
+bool sal_ort_given(sal_builder *b, const sal_node *n, unsigned needed)
+{
+    for (int i = 0; i < 16 && b->st == SAL_OK; i++)
+        if ((needed >> i & 1u) != 0 && sal_node_in(n, i) == SAL_NONE)
+            b->st = sal_fail(b->err, SAL_EFORMAT, "node %s (%s): input %d is left out", n->name,
+                             n->op->name, i);
+    return b->st == SAL_OK;
+}
+
 sal_status sal_ort_refuse(sal_builder *b, const sal_node *n, const char *what)
 {
     if (b->st == SAL_OK)

@@ -16,6 +16,9 @@
 int sal_ort_attrs(const sal_node *n, const char *const *names, sal_attr out[SAL_ORT_ATTRS]);
 /* Rank of v, which must be known: otherwise -1 and an error in b. */
 int sal_ort_rank(sal_builder *b, const sal_node *n, sal_vid v);
+/* Inputs whose bit is set are there; else an error in b. For operators whose optional inputs stand
+ * before needed ones. */
+bool sal_ort_given(sal_builder *b, const sal_node *n, unsigned needed);
 /* SAL_EUNSUPPORTED in b, naming the node. Returns the status. */
 sal_status sal_ort_refuse(sal_builder *b, const sal_node *n, const char *what);
 /* The activation called `name` ("Relu", "LeakyRelu" ..., "" for none) of x; its parameters in p. */
