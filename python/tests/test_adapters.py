@@ -44,7 +44,7 @@ def pair(tmp_path_factory):
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (x,), str(path), input_names=["x"], output_names=["y"], dynamo=False,
                           dynamic_axes={"x": {0: "N"}, "y": {0: "N"}})
-    model = salience.load(path)
+    model = salience.load(path, threads=1)
     layers = [line for line in model.graph().split() if "relu2" in line and "Relu_output" in line]
     name = next(word.strip("%,():=") for word in layers)
     return net, model, x, name

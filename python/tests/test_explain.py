@@ -39,8 +39,7 @@ def test_maps_are_the_oracles(model, x, meta, golden, case):
 
 def test_every_method_is_there(model, x):
     for name, method in salience.methods().items():
-        few = {p.name: max(p.min, min(p.default, 4)) for p in method.parameters
-               if p.name in ("steps", "samples", "masks")}
+        few = {p.name: max(p.min, 4) for p in method.parameters if p.name in ("steps", "samples", "masks", "grid")}
         try:
             e = model.explain(x, name, **few)
         except salience.Error as error:
@@ -128,10 +127,10 @@ def test_the_seed_decides(model, x):
 @pytest.fixture(scope="module")
 def seeing(golden):
     recipe = {"size": [32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-    m = salience.load(golden / "model.onnx", preprocess=recipe)
+    m = salience.load(golden / "model.onnx", preprocess=recipe, threads=1)
     assert m.inputs[0].shape[1] == 3, "the network takes pictures"
     height, width = np.load(golden / "input.npy").shape[2:]
-    return salience.load(golden / "model.onnx", preprocess={**recipe, "size": [height, width]})
+    return salience.load(golden / "model.onnx", preprocess={**recipe, "size": [height, width]}, threads=1)
 
 
 def test_every_way_to_give_a_picture(seeing, picture):
