@@ -12,9 +12,9 @@ static void lstm_step(sal_recurrent *s)
 {
     sal_builder *b = s->b;
     sal_vid z = s->h == SAL_NONE ? s->x : sal_b2(b, "Add", s->x, sal_b2(b, "MatMul", s->h, s->r));
+    sal_attr pieces[2] = {SAL_AI("axis", 2), SAL_AI("num_outputs", 4)};
     sal_vid gate[4];
-    for (int k = 0; k < 4; k++)
-        gate[k] = sal_recurrent_gate(s, z, k, 1);
+    sal_b_node(b, "Split", 1, &z, 2, pieces, 4, gate);
     sal_vid pi = sal_recurrent_mul(s, sal_recurrent_gate(s, s->p, 0, 1), s->c);
     sal_vid pf = sal_recurrent_mul(s, sal_recurrent_gate(s, s->p, 2, 1), s->c);
     sal_vid i = sal_recurrent_act(s, 0, sal_b_add_opt(b, gate[0], pi));

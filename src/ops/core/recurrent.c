@@ -257,15 +257,31 @@ static sal_vid recurrent_keep(sal_builder *b, sal_vid mask, sal_vid now, sal_vid
     return sal_b3(b, "Where", mask, now, was == SAL_NONE ? sal_b_like(b, now, 0) : was);
 }
 
+/* The steps of x as values of their own. One node: its derivative is one Concat, where that of a
+ * slice for every step would fill the whole sequence every time. */
+static void recurrent_pieces(sal_builder *b, sal_vid x, int64_t steps, sal_vid *out)
+{
+    sal_attr attr[2] = {SAL_AI("axis", 0), SAL_AI("num_outputs", steps)};
+    sal_node *node;
+    for (int64_t t = 0; t < steps && b->st == SAL_OK; t++)
+        b->st = sal_graph_value(b->g, NULL, b->origin, &out[t], b->err);
+    if (b->st == SAL_OK)
+        b->st = sal_graph_node(b->g, sal_op_find(SAL_DOMAIN_ONNX, "Split"), NULL, 1, &x, (int)steps,
+                               out, 2, attr, &node, b->err);
+    if (b->st == SAL_OK)
+        b->st = sal_node_infer(b->g, node, b->err);
+}
+
 static void recurrent_walk(sal_recurrent *s, sal_vid x, sal_vid mask, int64_t steps, bool back,
                            sal_recurrent_step step, sal_vid *y)
 {
     sal_builder *b = s->b;
+    recurrent_pieces(b, x, steps, y); /* y[t] is overwritten by the result of step t */
     for (int64_t k = 0; k < steps && b->st == SAL_OK; k++) {
         int64_t t = back ? steps - 1 - k : k;
         sal_vid h = s->h, c = s->c;
         sal_vid on = mask == SAL_NONE ? SAL_NONE : sal_b_slice(b, mask, 0, t, t + 1, 1);
-        s->x = sal_b_slice(b, x, 0, t, t + 1, 1);
+        s->x = y[t];
         step(s);
         y[t] = recurrent_keep(b, on, s->h, SAL_NONE);
         s->h = recurrent_keep(b, on, s->h, h);
