@@ -19,9 +19,65 @@ static bool settle_splits(const sal_graph *g, const sal_node *n, void *ctx)
            n->out[0] != SAL_NONE && sal_dtype_is_float(sal_val(g, n->out[0])->dtype);
 }
 
+/* The values of a Unique become what stands where each appears first. */
+static sal_status settle_unique(sal_graph *g, sal_node *n, sal_error *err)
+{
+    static const int64_t all[] = {-1};
+    bool flat = sal_node_attr(n, "axis") == NULL;
+    sal_attr axis = SAL_AI("axis", flat ? 0 : sal_node_int(n, "axis", 0));
+    sal_builder b = SAL_BUILDER(g, err, n->name);
+    sal_vid values = n->out[0], *out = sal_arena_alloc(&g->arena, 4 * sizeof *out);
+    sal_node *gather;
+    sal_status st = SAL_OK;
+    if (out == NULL)
+        return sal_fail_nomem(err);
+    for (int k = 0; k < 4; k++)
+        out[k] = sal_node_out(n, k);
+    out[0] = SAL_NONE;
+    if (out[1] == SAL_NONE)
+        b.st = sal_graph_value(g, NULL, n->name, &out[1], err);
+    if (b.st != SAL_OK)
+        return b.st;
+    n->out = out;
+    n->n_out = 4;
+    sal_val(g, values)->producer = -1;
+    sal_val(g, out[1])->producer = n->id;
+    sal_val(g, out[1])->producer_out = 1;
+    SAL_TRY(sal_node_infer(g, n, err));
+    sal_vid in[2] = {n->in[0], out[1]};
+    if (flat)
+        in[0] = sal_b_reshape(&b, n->in[0], 1, all, n->in[0]);
+    SAL_TRY(b.st);
+    SAL_TRY(sal_graph_node(g, sal_op_find(SAL_DOMAIN_ONNX, "Gather"), NULL, 2, in, 1, &values, 1,
+                           &axis, &gather, err));
+    st = sal_node_infer(g, gather, err);
+done:
+    return st;
+}
+
 sal_status sal_settle_prepare(sal_graph *g, sal_error *err)
 {
-    return sal_pass_expand(g, settle_splits, NULL, err);
+    size_t nodes;
+    bool any = false;
+    sal_rewrite r;
+    sal_status st = SAL_OK;
+    SAL_TRY(sal_pass_expand(g, settle_splits, NULL, err));
+    nodes = g->n_nodes;
+    for (size_t i = 0; i < nodes; i++) {
+        sal_node *n = g->nodes[i];
+        if (!sal_node_is(n, "Unique") || n->out[0] == SAL_NONE ||
+            !sal_dtype_is_float(sal_val(g, n->out[0])->dtype))
+            continue;
+        SAL_TRY(settle_unique(g, n, err));
+        any = true;
+    }
+    if (!any)
+        return SAL_OK;
+    SAL_TRY(sal_rewrite_begin(&r, g, err)); /* the new nodes stand at the end: sort */
+    r.changed = true;
+    st = sal_rewrite_end(&r, SAL_OK);
+done:
+    return st;
 }
 
 /* ---- looking ---- */

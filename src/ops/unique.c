@@ -169,30 +169,13 @@ done:
     return st;
 }
 
-/* The values are what stands at the places of first appearance. */
-static sal_status unique_expand(sal_builder *b, const sal_node *n, sal_vid *out)
+/* exec/settle.c turns the values into what stands at the places of first appearance, which has a
+ * derivative, as soon as those are known. */
+static sal_status unique_vjp(sal_vjp *v)
 {
-    static const int64_t all[] = {-1};
-    bool flat = sal_node_attr(n, "axis") == NULL;
-    sal_attr axis = SAL_AI("axis", flat ? 0 : sal_node_int(n, "axis", 0));
-    sal_vid in = n->in[0], made[4];
-    if (b->st != SAL_OK)
-        return b->st;
-    sal_b_node(b, "Unique", 1, &in, n->n_attr, n->attr, 4, made);
-    if (b->st != SAL_OK)
-        return b->st;
-    /* Without the values, which would be expanded again. */
-    sal_node *inner = b->g->nodes[sal_val(b->g, made[1])->producer];
-    inner->out[0] = SAL_NONE;
-    sal_val(b->g, made[0])->producer = -1;
-    for (int i = 1; i < n->n_out; i++)
-        if (n->out[i] != SAL_NONE)
-            out[i] = made[i];
-    if (sal_node_out(n, 0) != SAL_NONE) {
-        sal_vid x = flat ? sal_b_reshape(b, in, 1, all, in) : in;
-        out[0] = sal_b_op(b, "Gather", 2, (sal_vid[]){x, made[1]}, 1, &axis);
-    }
-    return b->st;
+    return sal_fail(v->b->err, SAL_ENOGRAD,
+                    "node '%s' (Unique) has a derivative only where its inputs are given",
+                    v->node->name);
 }
 
 static const char *const unique_cases[] = {
@@ -214,6 +197,6 @@ const sal_op_desc sal_op_unique = {
     .since = 11,
     .infer = unique_infer,
     .eval = unique_eval,
-    .expand = unique_expand,
+    .vjp = unique_vjp,
     .cases = unique_cases,
 };
