@@ -3,20 +3,21 @@
 
 #include <math.h>
 
-/* Relevance of token i: the sum over its embedding; the mean for methods that give every element of
- * a feature the feature's value. */
+/* Relevance of token i: the sum over its embedding, the mean for methods that give every element of
+ * a feature the feature's value; maps with one value a token are taken as they are. */
 static double words_token(const explain_job *j, size_t m, const job_cell *c, size_t i)
 {
-    const sal_tensor *t = &c->e.map;
-    size_t all = (size_t)sal_tensor_count(t), width;
-    double sum = 0.0;
+    const sal_tensor *x = &j->in.tensors[j->in.n - 1];
+    size_t all = (size_t)sal_tensor_count(&c->e.map);
+    size_t length = x->rank >= 2 ? (size_t)x->dims[x->rank - 2] : 0;
+    size_t width = length == 0 || all % length != 0 ? 0 : all / length;
     bool mean = sal_method_find(j->methods.names[m])->kind == SAL_METHOD_PERTURBATION;
+    double sum = 0.0;
 
-    if (t->rank < 2 || t->dims[t->rank - 2] <= (int64_t)i)
+    if (width == 0 || i >= length)
         return (double)NAN;
-    width = (size_t)t->dims[t->rank - 1];
-    for (size_t k = 0; k < width && i * width + k < all; k++)
-        sum += sal_tensor_get(t, (int64_t)(i * width + k));
+    for (size_t k = 0; k < width; k++)
+        sum += sal_tensor_get(&c->e.map, (int64_t)(i * width + k));
     return mean ? sum / (double)width : sum;
 }
 

@@ -79,7 +79,8 @@ sal_status sal_check_map(const sal_check_run *r, const sal_explanation *e, float
     return SAL_OK;
 }
 
-sal_status sal_check_alike(const sal_check_run *r, const sal_explanation *other, double *out)
+sal_status sal_check_alike(const sal_check_run *r, const sal_explanation *other, bool magnitudes,
+                           double *out)
 {
     float *a = NULL, *b = NULL;
     size_t n = 0;
@@ -89,12 +90,14 @@ sal_status sal_check_alike(const sal_check_run *r, const sal_explanation *other,
     SAL_TRY(sal_check_map(r, r->e, &a, &n));
     SAL_TRY(sal_check_map(r, other, &b, &n));
     SAL_TRY(sal_map_similarity(&s, a, b, n, r->err));
-    for (size_t i = 0; i < n; i++) {
+    *out = fmax(s.spearman, 0.0);
+    for (size_t i = 0; magnitudes && i < n; i++) {
         a[i] = fabsf(a[i]);
         b[i] = fabsf(b[i]);
     }
     SAL_TRY(sal_map_similarity(&magnitude, a, b, n, r->err));
-    *out = fmax(fmax(s.spearman, magnitude.spearman), 0.0);
+    if (magnitudes)
+        *out = fmax(*out, magnitude.spearman);
 done:
     sal_free(a);
     sal_free(b);

@@ -35,8 +35,11 @@ void sal_check_say(sal_check_run *r, sal_verdict verdict, double value, const ch
     SAL_PRINTF(4, 5);
 /* Sample 0 of a map as floats, the channels of a picture summed. *out: sal_free(). */
 sal_status sal_check_map(const sal_check_run *r, const sal_explanation *e, float **out, size_t *n);
-/* How much alike two maps are to a reader, 0..1: the rank correlation of the values or of their
- * magnitudes, whichever is larger; 0 when a map is constant. */
-sal_status sal_check_alike(const sal_check_run *r, const sal_explanation *other, double *out);
+/* How much alike two maps are to a reader, 0..1: the rank correlation of the values, or, with
+ * `magnitudes`, of the values or of their magnitudes, whichever is larger; 0 when a map is
+ * constant.
+ */
+sal_status sal_check_alike(const sal_check_run *r, const sal_explanation *other, bool magnitudes,
+                           double *out);
 
 #endif

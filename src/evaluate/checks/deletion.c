@@ -18,7 +18,9 @@ typedef struct deletion_work {
     const sal_target *target;
     const float *x;
     size_t elements, cells;
-    float *mean;                                    /* of the element's channel, by channel */
+    const sal_tensor *features; /* the caller's parts of the input; NULL: cells are made */
+    const float *baseline;      /* the caller's, by element; NULL: the mean */
+    float *mean;                /* of the element's channel, by channel */
     int order[DELETION_ORDERS + 1][DELETION_CELLS]; /* the map's first */
     double loss[DELETION_ORDERS + 1];               /* mean over the shares */
     double whole;                                   /* T(x) */
@@ -40,6 +42,8 @@ static size_t deletion_cell(const deletion_work *w, size_t i, size_t *channel)
     size_t columns = SAL_MIN(width, DELETION_GRID);
 
     *channel = w->target->nhwc ? i % channels : i / pixels;
+    if (w->features != NULL)
+        return (size_t)sal_tensor_get(w->features, (int64_t)i);
     if (rows == 0 || columns == 0)
         return i * w->cells / w->elements;
     return pixel / width * rows / (size_t)w->target->height * columns +
@@ -59,7 +63,7 @@ static sal_status deletion_fill(void *ctx, size_t i, float *x, sal_error *err)
     for (size_t k = 0; k < w->elements; k++) {
         size_t channel, cell = deletion_cell(w, k, &channel);
 
-        x[k] = gone[cell] ? w->mean[channel] : w->x[k];
+        x[k] = !gone[cell] ? w->x[k] : w->baseline != NULL ? w->baseline[k] : w->mean[channel];
     }
     return SAL_OK;
 }
@@ -86,7 +90,9 @@ static sal_status deletion_order(const sal_check_run *r, deletion_work *w)
     for (size_t i = 0; i < n; i++) {
         size_t channel, at = w->target->nhwc ? i * channels : i;
 
-        sum[deletion_cell(w, n == w->elements / channels ? at : i, &channel)] += (double)map[i];
+        if (n != w->elements / channels) /* a value for several neighbouring elements */
+            at = i * w->elements / n;
+        sum[deletion_cell(w, at, &channel)] += (double)map[i];
     }
     for (size_t k = 0; k < w->cells; k++) {
         size_t at = k;
@@ -135,6 +141,28 @@ static sal_status deletion_mean(deletion_work *w, sal_error *err)
     return SAL_OK;
 }
 
+/* The caller's features and baseline, where they have a value for every element and are not too
+ * many. */
+static void deletion_given(const sal_check_run *r, deletion_work *w)
+{
+    const sal_tensor *f = r->opts->features, *b = r->opts->baselines;
+    double most = -1.0;
+    bool whole = f != NULL && (size_t)sal_tensor_count(f) == w->elements;
+
+    for (size_t i = 0; whole && i < w->elements; i++) {
+        double v = sal_tensor_get(f, (int64_t)i);
+
+        whole = v >= 0.0 && v < DELETION_CELLS;
+        most = fmax(most, v);
+    }
+    if (whole) {
+        w->features = f;
+        w->cells = (size_t)most + 1;
+    }
+    if (b != NULL && b->dtype == SAL_F32 && (size_t)sal_tensor_count(b) >= w->elements)
+        w->baseline = b->data;
+}
+
 static void deletion_judge(sal_check_run *r, const deletion_work *w)
 {
     double mean = 0.0, var = 0.0, z;
@@ -177,10 +205,13 @@ static sal_status deletion_run(sal_check_run *r)
     SAL_TRY(sal_explainer_sample(&run, 0, &x));
     w->x = x.data;
     w->elements = (size_t)sal_tensor_count(&x);
-    w->cells = w->target->height > 0 && w->target->width > 0
-                   ? (size_t)(SAL_MIN(w->target->height, DELETION_GRID) *
-                              SAL_MIN(w->target->width, DELETION_GRID))
-                   : SAL_MIN(w->elements, (size_t)DELETION_CELLS);
+    w->cells = 0;
+    deletion_given(r, w);
+    if (w->cells == 0)
+        w->cells = w->target->height > 0 && w->target->width > 0
+                       ? (size_t)(SAL_MIN(w->target->height, DELETION_GRID) *
+                                  SAL_MIN(w->target->width, DELETION_GRID))
+                       : SAL_MIN(w->elements, (size_t)DELETION_CELLS);
     if (w->cells < 4) {
         sal_check_say(r, SAL_VERDICT_NONE, NAN, "the input has too few parts to remove some");
         goto done;

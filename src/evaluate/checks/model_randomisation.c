@@ -120,7 +120,7 @@ static sal_status randomisation_once(sal_check_run *r, uint64_t seed, size_t *la
         goto done;
     SAL_TRY(sal_explainer_new(&x, g, r->opts, r->inputs, r->err));
     SAL_TRY(sal_explainer_run(x, r->inputs, r->query, &other, r->err));
-    st = sal_check_alike(r, &other, alike);
+    st = sal_check_alike(r, &other, true, alike);
     if (st == SAL_EINVAL) {
         *alike = NAN;
         st = SAL_OK;

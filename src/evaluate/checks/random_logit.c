@@ -1,4 +1,5 @@
-/* Random logit: the map of another class must be another map. */
+/* Random logit: the map of another class must be another map. Of two classes one may well have the
+ * other's map with the opposite sign, so the sign counts. */
 #include "evaluate/check.h"
 
 #include <math.h>
@@ -37,7 +38,7 @@ static sal_status random_logit_run(sal_check_run *r)
     for (int64_t i = k; i < sal_tensor_count(&query); i += classes)
         sal_tensor_set(&query, i, 1.0);
     SAL_TRY(sal_explainer_run(r->explainer, r->inputs, &query, &other, r->err));
-    SAL_TRY(sal_check_alike(r, &other, &alike));
+    SAL_TRY(sal_check_alike(r, &other, false, &alike));
     sal_check_say(r,
                   alike <= RANDOM_LOGIT_PASS   ? SAL_VERDICT_PASS
                   : alike <= RANDOM_LOGIT_FAIL ? SAL_VERDICT_DOUBT
