@@ -14,9 +14,10 @@ from typing import Any, Mapping
 from ._catalogue import Method, Parameter, methods, operators, rules, targets
 from ._lib import Cancelled, Error, lib as _library
 from ._model import Model, Value
+from ._tokenizer import Tokenizer, Tokens
 
 __version__: str = _library.sal_version().decode()
-__all__ = ["Cancelled", "Class", "Error", "Explanation", "Method", "Model", "Parameter", "Sheet", "Value", "compare",
+__all__ = ["Cancelled", "Check", "Class", "Error", "Explanation", "Method", "Model", "Parameter", "Sheet", "Tokenizer", "Tokens", "Value", "compare",
            "load", "methods", "operators", "rules", "targets", "threads"]
 
 
@@ -40,7 +41,7 @@ def threads() -> int:
 
 def __getattr__(name: str) -> Any:
     # What needs NumPy comes when it is used: `import salience` alone stays quick.
-    if name in ("Class", "Explanation", "Sheet", "compare"):
+    if name in ("Check", "Class", "Explanation", "Sheet", "compare"):
         from . import _explanation
 
         return getattr(_explanation, name)

@@ -35,6 +35,20 @@ class Class:
         return f"{share}{self.index} {self.label}".rstrip()
 
 
+@dataclass(frozen=True)
+class Check:
+    """What a sanity check found. verdict: "pass", "doubt", "fail", or "none" where it says nothing."""
+
+    name: str
+    verdict: str
+    value: float
+    text: str
+    help: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.verdict}: {self.text}"
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
@@ -54,8 +68,11 @@ class Explanation:
     residual        what is missing of the sum that the method promises, for each sample; None: it promises nothing
     logits          what the question weighs;  weights: the question as numbers
     method          a row of salience.methods();  parameters: with their values
+    checks          with explain(..., check=True): what the sanity checks found; else None
     layer, output, notes, seconds, preprocessing
     """
+
+    checks: list[Check] | None = None
 
     def __init__(self, **facts: Any) -> None:
         self.map: np.ndarray = facts.pop("map")
@@ -111,7 +128,7 @@ class Explanation:
             "seed": self.seed, "layer": self.layer, "differentiated": self.output, "signed": self.signed,
             "map_shape": list(self.map.shape), "target": self.target, "baseline_target": self.baseline_target,
             "residual": self.residual, "preprocessing": self.preprocessing, "notes": self.notes,
-            "seconds": self.seconds,
+            "seconds": self.seconds, "checks": None if self.checks is None else [vars(c) for c in self.checks],
         }
 
     # ---- as a picture

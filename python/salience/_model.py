@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from typing_extensions import Unpack
 
-    from ._explanation import Class, Explanation, Sheet
+    from ._explanation import Check, Class, Explanation, Sheet
     from ._types import MethodName, MethodParameters, RuleName
 
 _PLANS = 8  # kept for each thread, those used last
@@ -444,7 +444,7 @@ class Model:
     def explain(self, image: Any, method: MethodName = "grad-cam", *, why: Any = None, why_not: Any = None,
                 layer: str | None = None, input: str | None = None, output: str | None = None,
                 probabilities: bool = False, seed: int = 1, batch: int = 0, features: Any = None, baselines: Any = None,
-                progress: Callable[[float], Any] | None = None, preprocess: Mapping[str, Any] | None = None,
+                check: bool = False, progress: Callable[[float], Any] | None = None, preprocess: Mapping[str, Any] | None = None,
                 **parameters: Unpack[MethodParameters]) -> Explanation:
         """What in the input speaks for an answer, or for one answer and against another.
 
@@ -458,6 +458,7 @@ class Model:
                     together: for methods that remove features
         baselines   what methods that compare with a baseline compare with: an array of the input's shape, or
                     several along its first dimension; None: their parameters say
+        check       test the map as well: Explanation.checks tells whether it can be trusted
         progress    called with the share done; returning False stops. Ctrl-C stops as well
         preprocess  how pictures are prepared, with the keys of a sidecar file; None: as the model says
 
@@ -477,9 +478,26 @@ class Model:
         try:
             plan.progress.call(progress, "sal_explain_plan_run", plan.handle.pointer, tensors.array,
                                ctypes.byref(_arrays.borrow(asked["weights"])), ctypes.byref(result), about=self.path)
-            return self._explanation(plan, result, asked, method, parameters, x, source, seed, labels, began)
+            made = self._explanation(plan, result, asked, method, parameters, x, source, seed, labels, began)
+            if check:
+                opts, keep = self._options(method, parameters, layer, input, output, probabilities, seed, batch,
+                                           features, baselines)
+                made.checks = self._check(opts, tensors, asked["weights"], result)
+                del keep
+            return made
         finally:
             lib.sal_explanation_free(ctypes.byref(result))
+
+    def _check(self, opts: Any, tensors: Any, weights: Any, result: Any) -> list[Check]:
+        from . import _arrays
+        from ._explanation import Check
+
+        found = (_abi.sal_check_result * int(lib.sal_check_count()))()
+        count = ctypes.c_size_t()
+        call("sal_explain_check", self._handle.pointer, ctypes.byref(opts), tensors.array,
+             ctypes.byref(_arrays.borrow(weights)), ctypes.byref(result), found, ctypes.byref(count))
+        return [Check(text(r.check.contents.name) or "", text(lib.sal_verdict_name(r.verdict)) or "", float(r.value),
+                      r.text.decode(), text(r.check.contents.help) or "") for r in found[: count.value]]
 
     def _ask(self, plan: _ExplainPlan, tensors: Any, why: Any, why_not: Any, labels: Handle | None) -> dict[str, Any]:
         """Weights, classes, words and notes of a question."""

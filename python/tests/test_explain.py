@@ -248,3 +248,13 @@ def test_types_are_the_tables(root, tmp_path):
     done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
     assert done.stdout == held.read_text()
     assert all(f'"{name}"' in done.stdout for name in salience.methods())
+
+
+def test_checks_come_with_the_map(model, x, meta):
+    e = model.explain(x, "gradient", why=meta["target"], check=True)
+    found = {c.name: c for c in e.checks}
+    assert found["rerun"].verdict == "pass"
+    assert {"completeness", "model-randomisation", "random-logit", "deletion"} <= set(found)
+    assert all(c.verdict in ("none", "pass", "doubt", "fail") and c.text and c.help for c in e.checks)
+    assert json.loads(json.dumps(e.describe()["checks"]))[0]["name"] == "rerun"
+    assert model.explain(x, "gradient", why=meta["target"]).checks is None
