@@ -85,6 +85,8 @@ says out '"model-randomisation"'
 json out
 run 0 explain net.onnx x.npy --method gradient --check
 says out 'checks passed'
+run 0 list ops --json
+says out '"com.microsoft"'
 run 0 list checks
 says out deletion
 run 0 list checks --json
@@ -107,6 +109,10 @@ says out 'the water'
 run 1 tokenize x.npy --text a
 lines err 1
 run 1 tokenize missing.json --text a
+run 1 tokenize net.onnx --text a
+says err 'nor a tokenizer.json beside it'
+run 1 tokenize "$tok" --decode --text "1 x 3"
+says err 'not x 3'
 
 # ---- text ---
 run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" --text "the water was hot" --method gradient-x-input
