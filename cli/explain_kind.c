@@ -401,7 +401,7 @@ static void kind_volume_where(const explain_job *j, const kind_data *d, char *bu
     if (j->picture.is_volume && j->picture.nifti.orientation[0] != '\0' && used > 0 &&
         (size_t)used < n) {
         kind_millimetres(j, at, mm);
-        used += snprintf(buf + used, n - (size_t)used, " (%.0f, %.0f, %.0f mm right, front, up)",
+        used += snprintf(buf + used, n - (size_t)used, " (%.1f, %.1f, %.1f mm right, front, up)",
                          mm[0], mm[1], mm[2]);
     }
     if (used > 0 && (size_t)used < n)
