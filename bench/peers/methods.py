@@ -4,7 +4,7 @@
     python3 bench/peers/methods.py MODEL --models DIR --image FILE --x FILE.npy [--threads N]
 
 At the start the picture goes to --x as the model sees it, and a line of JSON holds its class, the
-strongest element of the layer and the GFLOP/s of a large matrix product.  Then each line of stdin is a job {"method", "params", "map", "least", "seconds"}: methods and parameters have
+strongest element of the layer.  Then each line of stdin is a job {"method", "params", "map", "least", "seconds"}: methods and parameters have
 the names that Salience gives them, `map` is the file for the result (null: none; then there is no
 warm-up either).  What is drawn at random comes from the library's generator (tests/oracle/draws.py),
 so that both sides explain the same points; drawing takes no part in the times.
@@ -12,6 +12,7 @@ so that both sides explain the same points; drawing takes no part in the times.
 
 import argparse
 import contextlib
+import copy
 import json
 import math
 import sys
@@ -25,7 +26,7 @@ import captum.attr
 import numpy
 import torch
 from captum._utils.models.linear_model import model as linear_model
-from captum.attr._utils.lrp_rules import EpsilonRule, IdentityRule
+from captum.attr._utils.lrp_rules import EpsilonRule
 
 import draws
 import gradcam
@@ -38,6 +39,11 @@ BATCH = 8  # of the peers' inner batches
 class Least6(torch.nn.Module):
     def forward(self, x):
         return x.clamp(max=6.0)
+
+
+class Copy(torch.nn.Module):
+    def forward(self, x):
+        return x.clone()
 
 
 def normals(seed, samples, shape):
@@ -161,13 +167,22 @@ class Peer:
     def baselines(self, samples):
         return 0.1 * self.span * self.noise(~1, samples)
 
+    def changed(self, kind, instead):
+        """A copy of the network in which other modules stand for those of a kind, and its layer."""
+        net, layer = copy.deepcopy((self.net, self.layer))
+        for module in list(net.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, kind):
+                    setattr(module, name, torch.nn.Sequential(*instead(child)))
+        return net, layer
+
     def rectified(self):
         """ReLU6 as ReLU and a clip: captum's rules know no ReLU6."""
-        for module in list(self.net.modules()):
-            for name, child in list(module.named_children()):
-                if isinstance(child, torch.nn.ReLU6):
-                    setattr(module, name, torch.nn.Sequential(torch.nn.ReLU(), Least6()))
-        return self.net
+        return self.changed(torch.nn.ReLU6, lambda child: (torch.nn.ReLU(), Least6()))
+
+    def apart(self):
+        """captum's DeepLIFT sums up only where rectifier and pooling hold different tensors."""
+        return self.changed(torch.nn.MaxPool2d, lambda child: (Copy(), child))[0]
 
     # ---- captum ----
 
@@ -242,35 +257,33 @@ class Peer:
         return job
 
     def deeplift(self, p):
-        method = captum.attr.DeepLift(self.net)
+        method = captum.attr.DeepLift(self.apart())
         return lambda: method.attribute(self.x, torch.zeros_like(self.x), target=self.target)
 
     def deeplift_shap(self, p):
-        method = captum.attr.DeepLiftShap(self.net)
+        method = captum.attr.DeepLiftShap(self.apart())
         baselines = self.baselines(int(p["samples"]))
         return lambda: method.attribute(self.x, baselines, target=self.target)
 
     def lrp_epsilon(self, p):
-        for module in self.rectified().modules():
+        net = copy.deepcopy(self.net)
+        for module in net.modules():
             if not list(module.children()) and not isinstance(module, torch.nn.ReLU):
-                plain = isinstance(module, (Least6, torch.nn.Identity))
-                module.rule = IdentityRule() if plain else EpsilonRule(p["epsilon"])
-        method = captum.attr.LRP(self.net)
+                module.rule = EpsilonRule(p["epsilon"])
+        method = captum.attr.LRP(net)
         return lambda: method.attribute(self.x, target=self.target)
 
     def guided_backprop(self, p):
-        method = captum.attr.GuidedBackprop(self.rectified())
+        method = captum.attr.GuidedBackprop(self.rectified()[0])
         return lambda: method.attribute(self.x, target=self.target)
 
     def deconvnet(self, p):
-        method = captum.attr.Deconvolution(self.rectified())
+        method = captum.attr.Deconvolution(self.rectified()[0])
         return lambda: method.attribute(self.x, target=self.target)
 
     def guided_grad_cam(self, p):
-        method = captum.attr.GuidedGradCam(self.rectified(), self.layer)
-        return lambda: method.attribute(
-            self.x, target=self.target, interpolate_mode="bilinear"
-        )
+        method = captum.attr.GuidedGradCam(*self.rectified())
+        return lambda: method.attribute(self.x, target=self.target, interpolate_mode="bilinear")
 
     def occlusion(self, p):
         window, stride = int(p["window"]), int(p["stride"])
@@ -421,19 +434,9 @@ class Peer:
                 if request["map"] and len(times) == 1:
                     numpy.save(request["map"], result.detach().numpy())
         finally:
-            getattr(getattr(owner, "activations_and_grads", None), "release", lambda: None)()
+            with contextlib.suppress(AttributeError, RuntimeError):  # views cannot be detached
+                owner.activations_and_grads.release()
         return {"median_ms": float(numpy.median(times)), "min_ms": min(times), "runs": len(times)}
-
-
-def peak(seconds=1.0):
-    """Arithmetic that the machine reaches at least: the best product of two 2048 x 2048 matrices."""
-    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
-    best, begin = math.inf, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        torch.mm(a, b)
-        best = min(best, time.perf_counter() - start)
-    return 2 * 2048**3 / best / 1e9
 
 
 def main():
@@ -447,7 +450,7 @@ def main():
     warnings.filterwarnings("ignore")
     answers, sys.stdout = sys.stdout, sys.stderr  # captum prints there
     peer = Peer(options)
-    greeting = {"target": peer.target, "neuron": peer.strongest(), "gflops": peak()}
+    greeting = {"target": peer.target, "neuron": peer.strongest()}
     print(json.dumps(greeting), file=answers, flush=True)
     for line in sys.stdin:
         try:
