@@ -54,6 +54,56 @@ const Onnx__FunctionProto *sal_onnx_function(const sal_onnx_file *file, const On
     return NULL;
 }
 
+static size_t function_weight(sal_onnx_file *file, const Onnx__FunctionProto *f, int depth);
+
+/* Nodes that the calls among these nodes add. */
+static size_t function_calls(sal_onnx_file *file, size_t n, Onnx__NodeProto *const *node, int depth)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < n && sum <= ONNX_INLINED_MAX; i++) {
+        const Onnx__NodeProto *p = node[i];
+        const Onnx__FunctionProto *f = NULL;
+        if (sal_op_find(sal_onnx_domain(p->domain), sal_onnx_text(p->op_type)) == NULL)
+            f = sal_onnx_function(file, p);
+        if (f != NULL)
+            sum += function_weight(file, f, depth + 1);
+        for (size_t k = 0; k < p->n_attribute && depth < ONNX_DEPTH_MAX; k++)
+            if (p->attribute[k]->g != NULL)
+                sum += function_calls(file, p->attribute[k]->g->n_node, p->attribute[k]->g->node,
+                                      depth + 1);
+    }
+    return SAL_MIN(sum, ONNX_INLINED_MAX + 1);
+}
+
+/* Nodes that a call of f adds, the calls inside included; each function is looked at once, so that
+ * a file whose functions double each other is refused before they are written out. A circle counts
+ * as nothing here: it is found where it is walked. */
+static size_t function_weight(sal_onnx_file *file, const Onnx__FunctionProto *f, int depth)
+{
+    size_t i = 0;
+    while (file->model->functions[i] != f)
+        i++;
+    if (file->weights[i] == 0 && depth < ONNX_DEPTH_MAX) {
+        file->weights[i] = 1;
+        size_t n = f->n_node + function_calls(file, f->n_node, f->node, depth);
+        file->weights[i] = 1 + SAL_MIN(n, ONNX_INLINED_MAX + 1);
+    }
+    return file->weights[i] == 0 ? 0 : file->weights[i] - 1;
+}
+
+static sal_status function_count(sal_onnx_file *file, const Onnx__FunctionProto *f)
+{
+    if (file->weights == NULL)
+        file->weights = sal_calloc(file->model->n_functions + 1, sizeof *file->weights);
+    if (file->weights == NULL)
+        return sal_fail_nomem(file->err);
+    if (file->inlined + function_weight(file, f, 0) > ONNX_INLINED_MAX)
+        return sal_fail(file->err, SAL_EUNSUPPORTED, "the functions amount to more than %d nodes",
+                        ONNX_INLINED_MAX);
+    file->inlined += f->n_node;
+    return SAL_OK;
+}
+
 static sal_status function_opset(sal_onnx_scope *s, const Onnx__FunctionProto *f)
 {
     int64_t opset = 0;
@@ -194,10 +244,7 @@ sal_status sal_onnx_call(sal_onnx_scope *call, const Onnx__FunctionProto *f,
     if (s.depth > ONNX_DEPTH_MAX)
         SAL_TRY(sal_fail(err, SAL_EUNSUPPORTED, "functions call each other more than %d deep",
                          ONNX_DEPTH_MAX));
-    call->file->inlined += f->n_node;
-    if (call->file->inlined > ONNX_INLINED_MAX)
-        SAL_TRY(sal_fail(err, SAL_EUNSUPPORTED, "the functions amount to more than %d nodes",
-                         ONNX_INLINED_MAX));
+    SAL_TRY(function_count(call->file, f));
     copy = sal_calloc(p->n_output + 1, sizeof *copy);
     if (copy == NULL)
         SAL_TRY(sal_fail_nomem(err));

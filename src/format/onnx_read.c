@@ -263,6 +263,7 @@ static sal_status read_graph(read_ctx *c, const Onnx__ModelProto *m, sal_onnx_sp
     SAL_TRY(sal_pass_dequantise(c->g, c->err));
 done:
     sal_free(file.lists);
+    sal_free(file.weights);
     sal_onnx_scope_free(&scope);
     sal_onnx_names_free(&names);
     sal_onnx_unpacked_free(message);

@@ -26,7 +26,8 @@ typedef struct sal_onnx_list {
 typedef struct sal_onnx_file {
     const Onnx__ModelProto *model;
     sal_onnx_external *external;
-    size_t inlined; /* nodes of functions so far, every call counted */
+    size_t inlined;  /* nodes of functions so far, every call counted */
+    size_t *weights; /* of each function of the file: 1 + the nodes that a call adds; 0: not yet */
     sal_error *err;
     sal_onnx_list *lists;
     size_t n_lists, cap_lists;
