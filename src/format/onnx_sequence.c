@@ -147,6 +147,9 @@ static sal_status sequence_edit(sal_onnx_scope *s, const Onnx__NodeProto *p, con
         if (st != SAL_OK)
             return st;
     }
+    if (!insert && at >= list->n)
+        return sal_fail(s->file->err, SAL_EINVAL, "position %zu is outside of a sequence of %zu",
+                        at, list->n);
     for (size_t i = 0; i <= list->n; i++) {
         if (insert && i == at)
             items[n++] = in[1];
@@ -173,6 +176,10 @@ sal_status sal_onnx_sequence(sal_onnx_scope *s, const Onnx__NodeProto *p, const 
     if (p->n_input < 1 || (strcmp(op, "SequenceInsert") == 0 && (p->n_input < 2 || in[1] < 0)) ||
         (strcmp(op, "SequenceAt") == 0 && (p->n_input < 2 || in[1] < 0)))
         return sal_fail(err, SAL_EFORMAT, "inputs are missing");
+    for (size_t i = 0; i < p->n_input; i++)
+        if ((i > 0 || strcmp(op, "SequenceConstruct") == 0 || strcmp(op, "SplitToSequence") == 0) &&
+            sal_onnx_sequence_find(s->file, s->g, in[i]) != NULL)
+            return sal_fail(err, SAL_EFORMAT, "input %zu is a sequence and should be a tensor", i);
     if (strcmp(op, "SequenceConstruct") == 0) {
         for (size_t i = 0; i < p->n_input; i++)
             if (in[i] == SAL_NONE)
