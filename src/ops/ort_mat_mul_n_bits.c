@@ -39,7 +39,7 @@ static sal_vid n_bits_unpack(sal_builder *b, const sal_node *n, const n_bits *q,
     for (int64_t r = 0; r < q->rows; r++)
         for (int64_t i = 0; i < count; i++)
             to[r * count + i] =
-                (uint8_t)(from[r * row_bytes + i / per] >> (i % per * q->bits) & mask);
+                (uint8_t)((unsigned)from[r * row_bytes + i / per] >> (i % per * q->bits) & mask);
     sal_vid v = sal_b_tensor(b, &t);
     sal_tensor_free(&t);
     return v;
