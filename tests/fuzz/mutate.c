@@ -6,11 +6,9 @@ bool mutate_format_of(const char *path, mutate_format *out)
     static const struct {
         const char *ending;
         mutate_format format;
-    } known[] = {{".onnx", MUTATE_ONNX},
-                 {".npy", MUTATE_NPY},
-                 {".png", MUTATE_PNG},
-                 {".jpg", MUTATE_JPEG},
-                 {".webp", MUTATE_WEBP}};
+    } known[] = {{".onnx", MUTATE_ONNX}, {".npy", MUTATE_NPY},   {".png", MUTATE_PNG},
+                 {".jpg", MUTATE_JPEG},  {".webp", MUTATE_WEBP}, {".json", MUTATE_JSON},
+                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT}};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t m = strlen(known[i].ending);
@@ -37,8 +35,7 @@ int64_t mutate_extreme(sal_rng *rng)
     return values[mutate_below(rng, sizeof values / sizeof values[0])];
 }
 
-/* Replace n bytes at `at` by others. */
-static sal_status mutate_splice(sal_bytes *b, size_t at, size_t n, const void *p, size_t m)
+sal_status mutate_splice(sal_bytes *b, size_t at, size_t n, const void *p, size_t m)
 {
     sal_bytes out = {NULL, 0, 0};
     sal_status st = SAL_OK;
@@ -273,12 +270,14 @@ sal_status mutate(mutate_format format, sal_rng *rng, const sal_bytes *data, con
     uint64_t plain = mutate_below(rng, 8) < 2 ? 6 : 0;
     SAL_TRY(sal_bytes_add(&b, data->data, data->len, NULL));
     for (int i = 0; i < edits; i++) {
-        if (mutate_below(rng, 8) < plain)
+        if (mutate_below(rng, 8) < plain || format == MUTATE_TEXT)
             SAL_TRY(mutate_bytes(rng, other, &b));
         else if (format == MUTATE_ONNX)
             SAL_TRY(mutate_onnx(rng, other, &b));
         else if (format == MUTATE_NPY)
             SAL_TRY(mutate_npy(rng, &b));
+        else if (format == MUTATE_JSON)
+            SAL_TRY(mutate_json(rng, other, &b));
         else
             SAL_TRY(mutate_picture(format, rng, &b));
     }

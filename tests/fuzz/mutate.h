@@ -9,7 +9,9 @@ typedef enum mutate_format {
     MUTATE_NPY,
     MUTATE_PNG,
     MUTATE_JPEG,
-    MUTATE_WEBP
+    MUTATE_WEBP,
+    MUTATE_JSON,
+    MUTATE_TEXT
 } mutate_format;
 
 /* By the ending of a file's name; false for anything else. */
@@ -17,7 +19,8 @@ bool mutate_format_of(const char *path, mutate_format *out);
 
 /* Appends to *out what a few random edits make of data; `other` is a second file of the format, for
  * pieces of it. Half of the edits know the format: fields of an ONNX message, the header of .npy,
- * chunks of PNG (with checksums put right) and WebP, segments of JPEG. The rest know only bytes. */
+ * chunks of PNG (with checksums put right) and WebP, segments of JPEG, members of JSON. The rest
+ * know only bytes. */
 sal_status mutate(mutate_format format, sal_rng *rng, const sal_bytes *data, const sal_bytes *other,
                   sal_bytes *out);
 
@@ -26,5 +29,8 @@ uint64_t mutate_below(sal_rng *rng, uint64_t n); /* 0 for n = 0 */
 int64_t mutate_extreme(sal_rng *rng);            /* integers at which code goes wrong */
 sal_status mutate_bytes(sal_rng *rng, const sal_bytes *other, sal_bytes *b);
 sal_status mutate_onnx(sal_rng *rng, const sal_bytes *other, sal_bytes *b);
+sal_status mutate_json(sal_rng *rng, const sal_bytes *other, sal_bytes *b);
+/* Puts m bytes in place of n at `at`; p may lie in b. */
+sal_status mutate_splice(sal_bytes *b, size_t at, size_t n, const void *p, size_t m);
 
 #endif
