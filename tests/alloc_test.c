@@ -257,6 +257,166 @@ static sal_status job_export(sal_error *err)
     return st;
 }
 
+/* Every part of a tokenizer that the file of this kind has. */
+static sal_status alloc_tokenizer(const char *name, sal_error *err)
+{
+    static const char text[] = " na\xC3\xAFve  it's 42\n\xE4\xB8\xAD [MASK]<s> e\xCC\x81";
+    char path[512], *back = NULL;
+    sal_tokenizer *t = NULL;
+    sal_tokens k = SAL_TOKENS_INIT;
+
+    snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/tokenizer/%s.tokenizer.json", name);
+    sal_status st = sal_tokenizer_open(&t, path, err);
+    CHECK((st == SAL_OK) == (t != NULL));
+    if (st == SAL_OK)
+        st = sal_tokenizer_encode(t, text, sizeof(text) - 1, true, &k, err);
+    if (st == SAL_OK)
+        st = sal_tokenizer_decode(t, k.ids, k.n, false, &back, NULL, err);
+    sal_text_free(back);
+    sal_tokens_free(&k);
+    sal_tokenizer_free(t);
+    return st;
+}
+
+static sal_status job_word_piece(sal_error *err)
+{
+    return alloc_tokenizer("wordpiece-bert", err);
+}
+
+static sal_status job_bpe(sal_error *err)
+{
+    return alloc_tokenizer("bpe-llama3", err);
+}
+
+static sal_status job_unigram(sal_error *err)
+{
+    return alloc_tokenizer("unigram-first", err);
+}
+
+static sal_status job_word_level(sal_error *err)
+{
+    return alloc_tokenizer("wordlevel", err);
+}
+
+static sal_status job_labels(sal_error *err)
+{
+    static const char table[] =
+        "index\twnid\tlabels\n0\tn01440764\ttench, Tinca\n2\tn02123045\tcat\n";
+    static const char plain[] = "tench, Tinca tinca\ncat\n";
+    const struct {
+        const char *text;
+        size_t n;
+    } kinds[] = {{table, sizeof table - 1}, {plain, sizeof plain - 1}};
+    sal_status st = SAL_OK;
+
+    for (size_t i = 0; i < SAL_COUNTOF(kinds) && st == SAL_OK; i++) {
+        sal_labels *l = NULL;
+        st = sal_labels_read_memory(&l, kinds[i].text, kinds[i].n, "labels", err);
+        CHECK((st == SAL_OK) == (l != NULL));
+        sal_labels_free(l);
+    }
+    return st;
+}
+
+/* A model that begins at an inner value, run from there. */
+static sal_status job_cut(sal_error *err)
+{
+    sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+    static float data[64 * 64 * 64];
+    sal_model *m = NULL;
+    sal_runner *r = NULL;
+    sal_value_info info;
+    sal_status st = sal_model_cut(&m, fixture.model, "/relu2/Relu_output_0", err);
+
+    CHECK((st == SAL_OK) == (m != NULL));
+    o.threads = 1;
+    if (st == SAL_OK)
+        st = sal_runner_new(&r, m, &o, err);
+    if (st == SAL_OK) {
+        sal_tensor in[2] = {fixture.input, SAL_TENSOR_INIT};
+        int64_t dims[SAL_MAX_RANK];
+        CHECK(sal_model_input(m, 1, &info));
+        for (int k = 0; k < info.rank; k++)
+            dims[k] = info.dims[k] < 0 ? 1 : info.dims[k];
+        in[1] = sal_tensor_borrow(SAL_F32, info.rank, dims, data);
+        CHECK(sal_tensor_bytes(&in[1]) <= sizeof data);
+        st = sal_runner_run(r, in, NULL, err);
+    }
+    sal_runner_free(r);
+    sal_model_free(m);
+    return st;
+}
+
+static sal_status job_check(sal_error *err)
+{
+    static const char *const why[] = {"1"};
+    sal_explain_opts o = SAL_EXPLAIN_OPTS_INIT;
+    sal_question q = {.why = why, .n_why = 1};
+    sal_check_result result[16];
+    sal_explanation e;
+    sal_asked asked;
+    size_t n = 0;
+
+    o.method = "gradient";
+    o.threads = 1;
+    sal_status st = sal_explain(&e, fixture.model, &fixture.input, &q, NULL, &o, &asked, err);
+    CHECK(sal_check_count() <= SAL_COUNTOF(result));
+    if (st == SAL_OK)
+        st = sal_explain_check(fixture.model, &o, &fixture.input, &asked.weights, &e, result, &n,
+                               err);
+    sal_explanation_free(&e);
+    sal_asked_free(&asked);
+    return st;
+}
+
+static sal_status job_similarity(sal_error *err)
+{
+    static const float a[] = {1, 5, 2, 2, 4, 3}, b[] = {2, 1, 2, 6, 4, 0};
+    sal_similarity s;
+
+    return sal_map_similarity(&s, a, b, SAL_COUNTOF(a), err);
+}
+
+/* Drawn maps: one, and a sheet of two; then written as PNG and read. */
+static sal_status job_picture(sal_error *err)
+{
+    static const float map[] = {-1.0F, 0.5F, 0.0F, 2.0F};
+    static const char *const labels[] = {"a", "b"};
+    const sal_sheet_cell cells[] = {{map, 2, 2, true, NULL}, {NULL, 0, 0, false, "nothing"}};
+    sal_picture_opts o = SAL_PICTURE_OPTS_INIT;
+    sal_sheet_opts sheet = SAL_SHEET_OPTS_INIT;
+    sal_image base, over, grid, again;
+    uint8_t *png = NULL;
+    size_t n = 0;
+
+    memset(&base, 0, sizeof base);
+    memset(&over, 0, sizeof over);
+    memset(&grid, 0, sizeof grid);
+    memset(&again, 0, sizeof again);
+    sal_status st = sal_image_new(&base, 24, 16, err);
+    o.is_signed = true;
+    o.title = "title \xE2\x80\xA6";
+    o.min_width = 60;
+    sheet.rows = 1;
+    sheet.columns = 2;
+    sheet.column_labels = labels;
+    sheet.cell_width = 40;
+    if (st == SAL_OK)
+        st = sal_picture_overlay(&over, &base, map, 2, 2, &o, NULL, err);
+    if (st == SAL_OK)
+        st = sal_picture_sheet(&grid, &base, cells, &sheet, err);
+    if (st == SAL_OK)
+        st = sal_image_encode_png(&over, &png, &n, err);
+    if (st == SAL_OK)
+        st = sal_image_read_memory(&again, png, n, "memory", err);
+    sal_image_bytes_free(png);
+    sal_image_free(&again);
+    sal_image_free(&grid);
+    sal_image_free(&over);
+    sal_image_free(&base);
+    return st;
+}
+
 static bool alloc_begin(void)
 {
     sal_error err;
@@ -309,6 +469,15 @@ SWEEP(conductance, 17)
 SWEEP(full_grad, 17)
 SWEEP(rise, 1)
 SWEEP(export, 1)
+SWEEP(word_piece, 1)
+SWEEP(bpe, 1)
+SWEEP(unigram, 1)
+SWEEP(word_level, 1)
+SWEEP(labels, 1)
+SWEEP(cut, 1)
+SWEEP(check, 61)
+SWEEP(similarity, 1)
+SWEEP(picture, 1)
 
 int main(int argc, char **argv)
 {
@@ -316,5 +485,6 @@ int main(int argc, char **argv)
                         TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
                               T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
                               T(lrp), T(box), T(deeplift), T(conductance), T(full_grad), T(rise),
-                              T(export)));
+                              T(export), T(word_piece), T(bpe), T(unigram), T(word_level),
+                              T(labels), T(cut), T(check), T(similarity), T(picture)));
 }

@@ -15,6 +15,5 @@
 #include <salience/tensor.h>
 #include <salience/tokenizer.h>
 #include <salience/version.h>
-#include <salience/volume.h>
 
 #endif
