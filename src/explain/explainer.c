@@ -11,7 +11,7 @@
 /* ---- preparing ---- */
 
 sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
-                          sal_error *err)
+                          bool whole, sal_error *err)
 {
     sal_fold how = SAL_FOLD(sal_node_eval);
     sal_bound_symbol *bound = NULL;
@@ -27,7 +27,7 @@ sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_ten
     for (size_t i = 0; i < model->n_inputs; i++) {
         const sal_value *v = sal_val(model, model->inputs[i]);
 
-        for (int k = 1; v->rank == like[i].rank && k < v->rank; k++) {
+        for (int k = whole ? 0 : 1; v->rank == like[i].rank && k < v->rank; k++) {
             const sal_symbol *sym = v->dims[k] < 0 ? &model->symbols[-1 - v->dims[k]] : NULL;
             bool known = sym == NULL;
 
@@ -122,13 +122,30 @@ static sal_status explainer_copy(const sal_tensor *in, sal_tensor *out, sal_erro
     return st;
 }
 
-sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
-                             const sal_explain_opts *opts, const sal_tensor *like, sal_error *err)
+/* e->model and e->x; whole: with the first dimensions fixed as well. */
+static sal_status explainer_build(sal_explainer *e, const sal_graph *model,
+                                  const sal_explain_opts *opts, const sal_tensor *like, bool whole,
+                                  bool *frozen, sal_error *err)
 {
     const sal_method_desc *d;
     double params[SAL_METHOD_MAX_PARAMS];
+    sal_status st = SAL_OK;
+
+    SAL_TRY(sal_explain_params(opts, &d, params, err));
+    SAL_TRY(explainer_bind(&e->model, model, like, whole, err));
+    SAL_TRY(explainer_freeze(&e->model, like, opts, frozen, err));
+    st = sal_explain_graph_build(&e->x, e->model, opts,
+                                 d->build == NULL ? SAL_FOR_FORWARD : SAL_FOR_RUN, err);
+done:
+    return st;
+}
+
+sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
+                             const sal_explain_opts *opts, const sal_tensor *like, sal_error *err)
+{
     sal_explainer *e = sal_calloc(1, sizeof(*e));
     bool frozen = false;
+    sal_error first = {SAL_OK, 0, ""};
     sal_status st = SAL_OK;
 
     *out = NULL;
@@ -143,11 +160,25 @@ sal_status sal_explainer_new(sal_explainer **out, const sal_graph *model,
         SAL_TRY(explainer_copy(opts->baselines, &e->baselines, err));
         e->opts.baselines = &e->baselines;
     }
-    SAL_TRY(sal_explain_params(opts, &d, params, err));
-    SAL_TRY(explainer_bind(&e->model, model, like, err));
-    SAL_TRY(explainer_freeze(&e->model, like, opts, &frozen, err));
-    SAL_TRY(sal_explain_graph_build(&e->x, e->model, opts,
-                                    d->build == NULL ? SAL_FOR_FORWARD : SAL_FOR_RUN, err));
+    st = explainer_build(e, model, opts, like, false, &frozen, &first);
+    if (st == SAL_ESHAPE && like != NULL) {
+        /* Rows of the first axis that see each other (nodes of a graph, pairs of a batch) are no
+         * samples: their number is part of the question. */
+        e->whole = true;
+        sal_explain_graph_free(&e->x);
+        sal_graph_free(e->model);
+        e->model = NULL;
+        st = explainer_build(e, model, opts, like, true, &frozen, &first);
+    }
+    if (st != SAL_OK) {
+        if (err != NULL)
+            *err = first;
+        goto done;
+    }
+    if (e->whole)
+        SAL_TRY(sal_bytes_printf(&e->x.notes, err,
+                                 "%sthe first dimension is held as it is for this input",
+                                 e->x.notes.len > 0 ? "; " : ""));
     if (frozen)
         SAL_TRY(sal_bytes_printf(&e->x.notes, err,
                                  "%swhat the model selects (boxes, positions, "

@@ -28,6 +28,7 @@ typedef struct sal_partial sal_partial; /* partial.c */
 
 struct sal_explainer {
     sal_graph *model;          /* free dimensions fixed but for the batch */
+    bool whole;                /* with the batch */
     sal_explain_graph x;       /* of the method; the forward graph where it has none */
     sal_explain_graph forward; /* made when first wanted */
     sal_explain_opts opts;     /* strings are not kept */
@@ -46,10 +47,10 @@ bool explainer_wants_baseline(const sal_explainer *e);
 /* The session of a graph for n samples and q rows of the query. */
 sal_status explainer_session(sal_explainer *e, const sal_explain_graph *x, int64_t n, int64_t q,
                              sal_session **out, sal_error *err);
-/* Copy of the model with the free dimensions of its inputs, but for the first of each, fixed to
- * those of `like`. */
+/* Copy of the model with the free dimensions of its inputs fixed to those of `like`, but for the
+ * first of each unless `whole`. */
 sal_status explainer_bind(sal_graph **out, const sal_graph *model, const sal_tensor *like,
-                          sal_error *err);
+                          bool whole, sal_error *err);
 /* Give up the weights of a lean explainer's graphs; the method's graph with weights again. *out:
  * sal_explain_graph_free(), also after failure. */
 void explainer_lean_strip(sal_explainer *e);

@@ -10,7 +10,8 @@
 typedef struct layer_search {
     const sal_graph *g;
     const sal_target *t;
-    bool *on; /* by value: depends on the input, and the logits depend on it */
+    bool *on;   /* by value: depends on the input, and the logits depend on it */
+    bool *conv; /* by value: out of a convolution or a pooling, and since then where it was */
 } layer_search;
 
 static sal_status layer_mark(layer_search *s, sal_error *err)
@@ -50,6 +51,33 @@ static sal_status layer_mark(layer_search *s, sal_error *err)
     for (size_t i = 0; i < g->n_values; i++)
         s->on[i] = s->on[i] && need[i];
     sal_free(need);
+    return SAL_OK;
+}
+
+/* Without a picture's height and width to compare with, heads and states of attention look like
+ * channels and rows; only what convolutions make is a map then. */
+static sal_status layer_mark_conv(layer_search *s, sal_error *err)
+{
+    static const char *const moves[] = {"Reshape", "Transpose", "MatMul", "Einsum", "Softmax"};
+    const sal_graph *g = s->g;
+
+    s->conv = sal_calloc(g->n_values + 1, sizeof(*s->conv));
+    if (s->conv == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const sal_node *n = g->nodes[i];
+        bool is = strstr(n->op->name, "Conv") != NULL || strstr(n->op->name, "Pool") != NULL;
+        bool stays = true;
+
+        for (size_t k = 0; k < SAL_COUNTOF(moves); k++)
+            stays = stays && strcmp(n->op->name, moves[k]) != 0;
+        for (int k = 0; k < n->n_in && stays && !is; k++)
+            is = n->in[k] != SAL_NONE && s->conv[n->in[k]];
+        for (int k = 0; k < n->n_out; k++) {
+            if (n->out[k] != SAL_NONE)
+                s->conv[n->out[k]] = is;
+        }
+    }
     return SAL_OK;
 }
 
@@ -220,6 +248,15 @@ static bool layer_before_attention(const layer_search *s, const sal_layer *last,
     return false;
 }
 
+/* The tokens of a picture were patches of it once; other numbers of rows (queries, boxes, latents)
+ * come out as h x w by chance. */
+static bool layer_is_backed(const layer_search *s, const sal_layer *x)
+{
+    if (sal_val(s->g, x->value)->rank == 4)
+        return s->t->height > 0 || s->conv[x->value];
+    return layer_has_grid(s, x->height, x->width);
+}
+
 static bool layer_is_score(const layer_search *s, const sal_node *n)
 {
     if (strcmp(n->op->name, "Softmax") == 0)
@@ -227,7 +264,9 @@ static bool layer_is_score(const layer_search *s, const sal_node *n)
     return strcmp(n->op->name, "MatMul") == 0 && s->on[n->in[0]] && s->on[n->in[1]];
 }
 
-static sal_status layer_auto(const layer_search *s, sal_layer *out, sal_error *err)
+/* The layer to show; backed: only what layer_is_backed(). Its value is SAL_NONE when there is none.
+ */
+static void layer_last(const layer_search *s, bool backed, sal_layer *out)
 {
     const sal_graph *g = s->g;
     sal_layer found, best = {.value = SAL_NONE};
@@ -243,24 +282,35 @@ static sal_status layer_auto(const layer_search *s, sal_layer *out, sal_error *e
                 continue;
             if (sal_val(g, n->out[k])->rank == 4 && layer_is_score(s, n))
                 continue;
+            if (backed && !layer_is_backed(s, &found))
+                continue;
             if (!spatial && sal_val(g, n->out[k])->rank == 3 && layer_is_picked(s, n->out[k]) &&
                 layer_before_attention(s, &found, out))
-                return SAL_OK;
+                return;
             if (!spatial) {
                 *out = found;
-                return SAL_OK;
+                return;
             }
             if (best.value == SAL_NONE || found.height * found.width < best.height * best.width)
                 best = found;
         }
     }
-    if (best.value == SAL_NONE)
+    *out = best;
+}
+
+static sal_status layer_auto(const layer_search *s, sal_layer *out, sal_error *err)
+{
+    const sal_graph *g = s->g;
+
+    layer_last(s, true, out);
+    if (out->value == SAL_NONE && s->t->height > 0)
+        layer_last(s, false, out);
+    if (out->value == SAL_NONE)
         return sal_fail(
             err, SAL_EINVAL,
             "no layer with a spatial grid lies between %s and %s; name one (layer=NAME), or take a "
             "method that needs no layer, such as gradient-x-input",
             sal_val(g, s->t->input)->name, sal_val(g, s->t->logits)->name);
-    *out = best;
     return SAL_OK;
 }
 
@@ -299,9 +349,11 @@ sal_status sal_layer_find(sal_layer *out, const sal_graph *g, const sal_target *
 
     *out = (sal_layer){.value = SAL_NONE};
     SAL_TRY(layer_mark(&s, err));
+    SAL_TRY(layer_mark_conv(&s, err));
     st = name != NULL ? layer_named(&s, name, any, out, err) : layer_auto(&s, out, err);
 done:
     sal_free(s.on);
+    sal_free(s.conv);
     return st;
 }
 

@@ -65,7 +65,7 @@ sal_status explainer_lean_rebuild(const sal_explainer *e, sal_explain_graph *out
     opts.input = l->names[1];
     opts.output = l->names[2];
     SAL_TRY(l->source(l->ctx, &opts, &model, err));
-    SAL_TRY(explainer_bind(&bound, model, l->n_like == 0 ? NULL : l->like, err));
+    SAL_TRY(explainer_bind(&bound, model, l->n_like == 0 ? NULL : l->like, e->whole, err));
     sal_graph_free(model);
     model = NULL;
     st = sal_explain_graph_build(out, bound, &opts, SAL_FOR_RUN, err);

@@ -49,6 +49,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
+import families  # noqa: E402
 import light  # noqa: E402
 import nets  # noqa: E402
 import onnx_torch  # noqa: E402
@@ -298,6 +299,57 @@ class BertModel(TorchModel):
         return self.output, first.output[0]
 
 
+class FamilyModel(TorchModel):
+    """A member of families.FAMILIES.
+
+    more: words, the shape of the embedding whose rows the gradient is taken with respect to;
+    together, rows of the batch influence each other or are too few to choose from; square, an
+    output of N x N; axes, the dynamic ones of the inputs; fixed, none is dynamic.
+    """
+
+    def __init__(self, name, make, dynamo):
+        net, inputs, more = make()
+        options = {key: more[key] for key in ("seed",) if key in more}
+        super().__init__(
+            name, net, inputs, opset=18 if dynamo else 17, dynamo=dynamo, output="out", **options
+        )
+        self.rows_apart = not more.get("together")
+        self.words, self.axes = more.get("words"), more.get("axes")
+        self.fixed = bool(more.get("fixed"))
+        self.output_axes = {0: "N", 1: "N"} if more.get("square") else {0: "N"}
+        if self.words:
+            self.wrt = "embeddings"
+
+    def evaluator(self, dtype, noisy=False):
+        if not self.words:
+            return super().evaluator(dtype, noisy)
+        net = copy.deepcopy(self.net).to(dtype)
+
+        def evaluate(inputs):
+            kept = []
+            hook = net.words.register_forward_hook(
+                lambda _module, _args, y: kept.append(y.detach().requires_grad_()) or kept[-1]
+            )
+            logits = net(*inputs.values())
+            hook.remove()
+            return {self.output: logits.detach()}, logits, kept[0]
+
+        return evaluate
+
+    def write(self, path, inputs):
+        axes = self.axes or {name: {0: "N"} for name in inputs}
+        axes = dict(axes, **{self.output: self.output_axes})
+        if self.fixed:
+            axes = {name: {} for name in axes}
+        export(self.net, inputs, self.output, path, self.opset, self.dynamo, axes=axes)
+        if not self.words:
+            return self.output, self.wrt
+        graph = onnx.load(path).graph
+        tables = {item.name for item in graph.initializer if tuple(item.dims) == self.words}
+        embed = next(n for n in graph.node if n.op_type == "Gather" and n.input[0] in tables)
+        return self.output, embed.output[0]
+
+
 class DetectorModel(TorchModel):
     """How many boxes there are depends on the picture, so the file has one picture and free rows."""
 
@@ -463,18 +515,19 @@ class ConstantLightModel(Model):
         return None, None
 
 
-def export(net, inputs, output, path, opset=17, dynamo=False, fold=False):
-    """torch.onnx.export with the batch as a symbolic dimension named N.
+def export(net, inputs, output, path, opset=17, dynamo=False, fold=False, axes=None):
+    """torch.onnx.export with the batch as a symbolic dimension named N, or `axes`.
 
     Either exporter folds batch normalisation into the convolutions; fold=False keeps the old one
     from it.
     """
     names = list(inputs)
+    axes = axes or {name: {0: "N"} for name in names + [output]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if dynamo:
-            batch = torch.export.Dim("N", min=1, max=4096)
-            shapes = tuple({0: batch} for _ in names)
+            sizes = {name: torch.export.Dim(name, min=1, max=4096) for name in "NE"}
+            shapes = tuple({k: sizes[v] for k, v in axes[name].items()} for name in names)
             program = torch.onnx.export(
                 net,
                 tuple(inputs.values()),
@@ -487,7 +540,6 @@ def export(net, inputs, output, path, opset=17, dynamo=False, fold=False):
             )
             program.save(path)
         else:
-            axes = {name: {0: "N"} for name in names + [output]}
             mode = torch.onnx.TrainingMode.EVAL if fold else torch.onnx.TrainingMode.PRESERVE
             torch.onnx.export(
                 net,
@@ -719,6 +771,10 @@ def catalogue(cifar_folder, rapid):
         "swin-tiny": classifier(nets.Swin, 224, count=2),
         "vit-b16": classifier(nets.ViT, 224, count=2),
     }
+    for name, make in families.FAMILIES.items():
+        if name not in families.DYNAMO_ONLY:
+            table["family-" + name] = functools.partial(FamilyModel, make=make, dynamo=False)
+        table["family-%s-dynamo" % name] = functools.partial(FamilyModel, make=make, dynamo=True)
     for part, file, shape in (
         ("cls", "ch_ppocr_mobile_v2.0_cls_infer.onnx", (48, 192)),
         ("det", "ch_PP-OCRv4_det_infer.onnx", (160, 224)),
