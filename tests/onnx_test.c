@@ -38,6 +38,7 @@ static const struct {
     {"doubling", SAL_EUNSUPPORTED, "the functions amount to more than 200000 nodes"},
     {"endless", SAL_EUNSUPPORTED, "(Loop): it does not end within 20000 rounds"},
     {"late_capture", SAL_EFORMAT, "reads 'z', which is computed later"},
+    {"heads", SAL_EUNSUPPORTED, "the numbers of heads are not plausible"},
     {"cycle", SAL_EFORMAT, "node 'first' (Add) depends on its own output"},
     {"missing_value", SAL_EFORMAT, "node 'sum' (Add) reads 'nowhere'"},
     {"twice", SAL_EFORMAT, "node 'again' (Neg): value 'y' is defined twice"},

@@ -88,7 +88,9 @@ static sal_status ort_group_query_attention_expand(sal_builder *b, const sal_nod
             window = sal_node_int(n, "local_window_size", -1);
     sal_vid part[3] = {n->in[0], sal_node_in(n, 1), sal_node_in(n, 2)}, y[3];
     sal_vid past = sal_node_in(n, 3);
-    if (heads < 1 || kv < 1 || n->n_in > 11 || sal_node_int(n, "smooth_softmax", 0) > 0 ||
+    if (heads < 1 || kv < 1 || heads > SAL_DIM_MAX || kv > SAL_DIM_MAX)
+        return sal_ort_refuse(b, n, "the numbers of heads are not plausible");
+    if (n->n_in > 11 || sal_node_int(n, "smooth_softmax", 0) > 0 ||
         sal_node_int(n, "k_quant_type", 0) != 0)
         return sal_ort_refuse(b, n, "smooth softmax, sinks and quantised caches are not supported");
     if (gqa_unpack(b, n, heads, kv, part) != SAL_OK)

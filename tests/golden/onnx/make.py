@@ -475,6 +475,12 @@ g (bool c, float[2] x) => (float[2] z) {
   z = Abs(y)
 }
 """))
+# 2 + 2 (2^63 - 1) wraps round to 0, which nothing divides by
+heads = model([N("GroupQueryAttention", ["x", "", "", "", "", "n", "all"], ["y"], name="group", domain="com.microsoft",
+                 num_heads=2, kv_num_heads=2**63 - 1)], [vi("x", [1, 4, 64]), vi("n", [1], T.INT32), vi("all", [], T.INT32)],
+              [vi("y", [1, 4, 64])])
+heads.opset_import.add(domain="com.microsoft", version=1)
+bad("heads", heads)
 bad("cycle", model([N("Add", ["x", "b"], ["a"], name="first"), N("Relu", ["a"], ["b"], name="second")],
                    [vi("x", [2])], [vi("b", [2])]))
 bad("missing_value", model([N("Add", ["x", "nowhere"], ["y"], name="sum")], [vi("x", [2])], [vi("y", [2])]))
