@@ -245,7 +245,7 @@ static void doctor_print(const doctor_job *j)
     for (size_t i = 0; i < j->n_methods; i++) {
         const doctor_method *m = &j->methods[i];
 
-        printf("  %-4s %-22s %s%s%s\n", m->works ? "yes" : "no", m->info->name,
+        printf("  %-4s %-27s %s%s%s\n", m->works ? "yes" : "no", m->info->name,
                m->works ? m->layer : m->why_not,
                m->layer[0] != '\0' && m->notes[0] != '\0' ? "; " : "", m->works ? m->notes : "");
     }
