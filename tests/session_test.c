@@ -6,6 +6,7 @@
 
 #include "diff/diff.h"
 #include "exec/session.h"
+#include "graph/passes/passes.h"
 #include "ops/builder.h"
 #include "ops/core/evaluate.h"
 #include "support/nets.h"
@@ -375,6 +376,50 @@ TEST(constants_and_repeated_outputs)
     toy_close(&t);
 }
 
+/* Layers that treat each token alone and a Gather of one: afterwards only that token is computed,
+ * before what mixes tokens (here a Softmax over them) all are. */
+TEST(one_token_is_enough)
+{
+    const int64_t dims[] = {2, 5, 4}, w1[] = {4, 6}, w2[] = {6, 4}, row[] = {4};
+    sal_error err = {0};
+    toy t;
+    sal_tensor c[4] = {SAL_TENSOR_INIT}, want[MAX_OUT] = {SAL_TENSOR_INIT};
+    sal_vid v[4];
+    toy_open(&t);
+    sal_vid x = toy_input(&t, SAL_F32, 3, dims);
+    CHECK_OK(nets_uniform(&c[0], SAL_F32, 2, w1, -1.0, 1.0, 7, &err));
+    CHECK_OK(nets_uniform(&c[1], SAL_F32, 2, w2, -1.0, 1.0, 8, &err));
+    CHECK_OK(nets_uniform(&c[2], SAL_F32, 1, row, -1.0, 1.0, 9, &err));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(sal_graph_constant(t.g, NULL, &c[i], &v[i], &err));
+    const sal_attr over = SAL_AI("axis", 1), last = SAL_AI("axis", -1);
+    sal_vid mixed = sal_b_op(&t.b, "Softmax", 1, &x, 1, &over);
+    sal_vid norm = sal_b_op(&t.b, "LayerNormalization", 2, (sal_vid[]){mixed, v[2]}, 1, &last);
+    sal_vid hidden = sal_b1(&t.b, "Gelu", sal_b2(&t.b, "MatMul", norm, v[0]));
+    sal_vid back = sal_b2(&t.b, "MatMul", hidden, v[1]);
+    sal_vid sum = sal_b2(&t.b, "Add", sal_b2(&t.b, "Add", v[2], back), mixed);
+    sal_vid index = sal_b_scalar(&t.b, SAL_I64, -2.0);
+    sal_vid token = sal_b_op(&t.b, "Gather", 2, (sal_vid[]){sum, index}, 1, &over);
+    toy_output(&t, token);
+    CHECK_OK(sal_graph_evaluate(t.g, t.in, want, &err));
+    CHECK_OK(sal_pass_narrow(t.g, &err));
+    CHECK_EQ(sal_val(t.g, mixed)->dims[1], 5);
+    CHECK_EQ(sal_val(t.g, norm)->dims[1], 1);
+    CHECK_EQ(sal_val(t.g, hidden)->dims[1], 1);
+    CHECK_EQ(sal_val(t.g, sum)->dims[1], 1);
+    for (int mode = 0; mode < 2; mode++) {
+        sal_tensor got[MAX_OUT] = {SAL_TENSOR_INIT};
+        sal_session_opts o = opts_of(1, SAL_F32);
+        o.reference = mode == 1;
+        CHECK_OK(session_outputs(t.g, t.in, &o, got, &err));
+        CHECK(session_distance(&got[0], &want[0]) <= 1e-5);
+        session_free_all(got, MAX_OUT);
+    }
+    session_free_all(want, MAX_OUT);
+    session_free_all(c, 4);
+    toy_close(&t);
+}
+
 TEST(no_nodes_at_all)
 {
     toy t;
@@ -682,9 +727,9 @@ int main(int argc, char **argv)
         argc, argv,
         TESTS(T(same_bytes_every_time), T(two_threads_at_once), T(graph_may_go_first),
               T(outputs_outlive_inputs), T(running_out_of_memory), T(wrong_inputs),
-              T(shapes_must_be_fixed), T(constants_and_repeated_outputs), T(no_nodes_at_all),
-              T(scalars), T(empty_tensors), T(product_over_nothing), T(long_chains), T(wide_sums),
-              T(reuse_in_place), T(integers), T(views_of_views), T(rows_that_scale_themselves),
-              T(omitted_outputs), T(max_pool_gradient_in_bfloat16), T(bfloat16_networks),
-              T(describe_and_profile)));
+              T(shapes_must_be_fixed), T(constants_and_repeated_outputs), T(one_token_is_enough),
+              T(no_nodes_at_all), T(scalars), T(empty_tensors), T(product_over_nothing),
+              T(long_chains), T(wide_sums), T(reuse_in_place), T(integers), T(views_of_views),
+              T(rows_that_scale_themselves), T(omitted_outputs), T(max_pool_gradient_in_bfloat16),
+              T(bfloat16_networks), T(describe_and_profile)));
 }

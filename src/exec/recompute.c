@@ -1,11 +1,17 @@
-/* Attention probabilities are formed anew for the gradient.
+/* What is cheap to form anew for the gradient is not kept for it.
  *
- * They are the largest thing the forward pass leaves for the backward one: heads x tokens x tokens
- * numbers a layer, which cost a small product over what is alive anyway. So the chain
+ * Attention probabilities are the largest thing the forward pass leaves for the backward one: heads
+ * x tokens x tokens numbers a layer, which cost a small product over what is alive anyway. So the
+ * chain
  *
  *     a = q * scale,  s = a k,  p = Softmax(s)
  *
  * is repeated in front of the first late reader of p, and late readers of p and a read the copies.
+ *
+ * After them come the inputs of the activations of feed-forward networks, x = LayerNorm(z) W + b:
+ * their product is not small, a twelfth of a transformer layer's. So only one layer in a few gives
+ * its x up, the first ones, which would keep it longest.
+ *
  * The kernels are the same, so are the numbers. */
 #include "exec/schedule.h"
 
@@ -13,6 +19,7 @@ enum {
     RECOMPUTE_GAP = 12,          /* nodes between an early reader and a late one */
     RECOMPUTE_INNER = 128,       /* longest inner dimension of a product that is repeated */
     RECOMPUTE_BYTES = 1 << 18,   /* smallest result that is worth it */
+    RECOMPUTE_ONE_IN = 5,        /* feed-forward networks, of which one is repeated */
     RECOMPUTE_VIEWS = 8,         /* views on views that are followed */
     RECOMPUTE_READERS_MAX = 4096 /* nodes that may read one value */
 };
@@ -177,6 +184,59 @@ done:
     return st;
 }
 
+/* The product behind x = h W + b with constant W and b that is worth forming anew; *late: from
+ * which node on. */
+static const sal_node *recompute_hidden_product(const recompute *r, const sal_node *add,
+                                                int32_t *late)
+{
+    const sal_graph *g = r->g;
+    if (strcmp(add->op->name, "Add") != 0)
+        return NULL;
+    const sal_value *x = sal_val(g, add->out[0]);
+    if (x->dtype != SAL_F32 || sal_value_count(x) * (int64_t)sizeof(float) < RECOMPUTE_BYTES ||
+        r->start[add->out[0] + 1] - r->start[add->out[0]] > RECOMPUTE_READERS_MAX)
+        return NULL;
+    *late = recompute_late(r, add->out[0]);
+    for (int k = 0; k < 2 && *late >= 0; k++) {
+        int32_t by = sal_val(g, add->in[k])->producer;
+        const sal_node *m = by < 0 ? NULL : g->nodes[by];
+        if (m == NULL || strcmp(m->op->name, "MatMul") != 0 || !recompute_single(r, m->out[0]) ||
+            sal_val(g, add->in[1 - k])->constant == NULL || sal_val(g, m->in[1])->constant == NULL)
+            continue;
+        by = sal_val(g, m->in[0])->producer;
+        const sal_node *norm = by < 0 ? NULL : g->nodes[by];
+        if (norm != NULL && strcmp(norm->op->name, "LayerNormalization") == 0 &&
+            recompute_alive(r, norm->in[0], *late))
+            return m;
+    }
+    return NULL;
+}
+
+static sal_status recompute_hidden(recompute *r)
+{
+    sal_graph *g = r->g;
+    size_t found = 0;
+    int32_t late;
+    sal_status st = SAL_OK;
+    for (size_t i = 0; i < r->n_old; i++)
+        found += recompute_hidden_product(r, g->nodes[i], &late) != NULL;
+    found /= RECOMPUTE_ONE_IN;
+    for (size_t i = 0; i < r->n_old && found > 0; i++) {
+        const sal_node *add = g->nodes[i], *m = recompute_hidden_product(r, add, &late);
+        if (m == NULL)
+            continue;
+        sal_vid in[2] = {add->in[0], add->in[1]}, product[2] = {m->in[0], m->in[1]}, again;
+        const sal_node *norm = g->nodes[sal_val(g, m->in[0])->producer];
+        SAL_TRY(recompute_copy(r, norm, norm->in, late, &product[0]));
+        SAL_TRY(recompute_copy(r, m, product, late, &in[in[0] == m->out[0] ? 0 : 1]));
+        SAL_TRY(recompute_copy(r, add, in, late, &again));
+        recompute_redirect(r, add->out[0], again, late);
+        found--;
+    }
+done:
+    return st;
+}
+
 /* New nodes stand behind the old ones: put each where it runs. */
 static sal_status recompute_order(recompute *r)
 {
@@ -217,11 +277,12 @@ sal_status sal_schedule_recompute(sal_graph *g, sal_error *err)
     recompute r = {.g = g, .n_old = g->n_nodes, .err = err};
     const size_t n_values = g->n_values;
     int32_t *start = sal_calloc(n_values + 2, sizeof *start), *node = NULL, *fill = NULL;
-    size_t n_softmax = 0;
+    size_t n_softmax = 0, n_add = 0;
     if (start == NULL)
         return sal_fail_nomem(err);
     for (size_t i = 0; i < g->n_nodes; i++) {
         n_softmax += strcmp(g->nodes[i]->op->name, "Softmax") == 0;
+        n_add += strcmp(g->nodes[i]->op->name, "Add") == 0;
         for (int k = 0; k < g->nodes[i]->n_in; k++)
             if (g->nodes[i]->in[k] != SAL_NONE)
                 start[g->nodes[i]->in[k] + 1]++;
@@ -230,7 +291,7 @@ sal_status sal_schedule_recompute(sal_graph *g, sal_error *err)
         start[v + 1] += start[v];
     node = sal_malloc(((size_t)start[n_values] + 1) * sizeof *node);
     fill = sal_calloc(n_values + 1, sizeof *fill);
-    r.before = sal_malloc((4 * n_softmax + 1) * sizeof *r.before);
+    r.before = sal_malloc((4 * n_softmax + 3 * n_add + 1) * sizeof *r.before);
     if (node == NULL || fill == NULL || r.before == NULL)
         SAL_TRY(sal_fail_nomem(err));
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -244,6 +305,7 @@ sal_status sal_schedule_recompute(sal_graph *g, sal_error *err)
     for (size_t i = 0; i < r.n_old; i++)
         if (strcmp(g->nodes[i]->op->name, "Softmax") == 0)
             SAL_TRY(recompute_softmax(&r, g->nodes[i]));
+    SAL_TRY(recompute_hidden(&r));
     if (g->n_nodes > r.n_old)
         SAL_TRY(recompute_order(&r));
 done:

@@ -138,6 +138,22 @@ done:
     return st;
 }
 
+/* A transformer that classifies by one token needs no other one behind its last attention. Values
+ * that are asked for keep their shape. */
+static sal_status graph_narrow(sal_explain_graph *x, sal_error *err)
+{
+    sal_graph *g = x->graph;
+    const size_t n = g->n_outputs;
+    sal_status st = SAL_OK;
+
+    SAL_TRY(sal_graph_add_output(g, x->target.output, err));
+    SAL_TRY(sal_graph_add_output(g, x->target.logits, err));
+    st = sal_pass_narrow(g, err);
+    g->n_outputs = n;
+done:
+    return st;
+}
+
 sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *model,
                                    const sal_explain_opts *opts, sal_explain_purpose purpose,
                                    sal_error *err)
@@ -163,6 +179,8 @@ sal_status sal_explain_graph_build(sal_explain_graph *out, const sal_graph *mode
     SAL_TRY(graph_check_input(out->graph, &out->target, err));
     out->found = out->target;
     SAL_TRY(graph_write_out(out, rules, err));
+    if (purpose == SAL_FOR_RUN && out->method->by_input)
+        SAL_TRY(graph_narrow(out, err));
     if (out->method->info.wants_layer &&
         (purpose != SAL_FOR_FORWARD || out->method->build == NULL)) {
         SAL_TRY(sal_layer_find(&out->layer, out->graph, &out->target, opts->layer,

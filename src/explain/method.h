@@ -60,8 +60,9 @@ struct sal_method_desc {
     sal_status (*build_export)(sal_method_build *m);
     /* sum(map) is promised to be T(x) - T(baseline); T(baseline) is evaluated when there is one. */
     bool complete;
-    bool flat;      /* the map of a picture is [N, H, W], whatever the kind */
-    bool merge;     /* batch normalisation is folded into the layers before */
+    bool by_input; /* the graph's derivative is taken by the input alone: inner values may shrink */
+    bool flat;     /* the map of a picture is [N, H, W], whatever the kind */
+    bool merge;    /* batch normalisation is folded into the layers before */
     bool any_layer; /* the layer need not be a grid over the input */
 };
 

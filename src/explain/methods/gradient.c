@@ -16,4 +16,5 @@ const sal_method_desc sal_method_gradient = {
              .exportable = true,
              .aliases = "vanilla-gradient"},
     .build = gradient_build,
+    .by_input = true,
 };

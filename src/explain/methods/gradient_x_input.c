@@ -16,4 +16,5 @@ const sal_method_desc sal_method_gradient_x_input = {
              .exportable = true,
              .aliases = "input-x-gradient"},
     .build = gradient_x_input_build,
+    .by_input = true,
 };

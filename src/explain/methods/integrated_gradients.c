@@ -167,6 +167,7 @@ const sal_method_desc sal_method_integrated_gradients = {
              .params = ig_params,
              .aliases = "ig"},
     .build = ig_build,
+    .by_input = true,
     .run = ig_run,
     .build_export = ig_build_export,
     .complete = true,

@@ -14,4 +14,5 @@ const sal_method_desc sal_method_saliency = {
              .kind = SAL_METHOD_ATTRIBUTION,
              .exportable = true},
     .build = saliency_build,
+    .by_input = true,
 };

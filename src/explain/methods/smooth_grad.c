@@ -23,6 +23,7 @@ const sal_method_desc sal_method_smooth_grad = {
              .params = sal_noise_params,
              .aliases = "smoothgrad"},
     .build = sal_build_attribution,
+    .by_input = true,
     .run = smooth_grad_run,
     .build_export = smooth_grad_build_export,
 };

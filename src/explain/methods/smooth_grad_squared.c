@@ -24,6 +24,7 @@ const sal_method_desc sal_method_smooth_grad_squared = {
              .params = sal_noise_params,
              .aliases = "smoothgrad-sq smooth-grad-sq"},
     .build = sal_build_attribution,
+    .by_input = true,
     .run = smooth_grad_squared_run,
     .build_export = smooth_grad_squared_build_export,
 };

@@ -23,6 +23,7 @@ const sal_method_desc sal_method_var_grad = {
              .params = sal_noise_params,
              .aliases = "vargrad"},
     .build = sal_build_attribution,
+    .by_input = true,
     .run = var_grad_run,
     .build_export = var_grad_build_export,
 };

@@ -7,6 +7,7 @@ static const sal_pass passes_list[] = {
     {"cse", "compute equal things once", sal_pass_cse},
     {"recognise", "find written-out Gelu, LayerNormalization, Swish, HardSwish",
      sal_pass_recognise},
+    {"narrow", "compute only the row that is picked", sal_pass_narrow},
     {"bn", "fold scales and shifts into the convolution before", sal_pass_bn},
 };
 

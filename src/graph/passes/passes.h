@@ -40,7 +40,10 @@ sal_status sal_pass_bn(sal_graph *g,
                        sal_error *err); /* scale and shift into the convolution before */
 sal_status sal_pass_recognise(sal_graph *g,
                               sal_error *err); /* written-out Gelu, LayerNormalization ... */
-/* All of them in a useful order. */
+/* Compute only the row that a Gather picks; values between change their shape, so this one is not
+ * among those of sal_pass_all. */
+sal_status sal_pass_narrow(sal_graph *g, sal_error *err);
+/* All of them but narrowing in a useful order. */
 sal_status sal_pass_all(sal_graph *g, const sal_fold *how, sal_error *err);
 
 /* The passes that need nothing but a graph, for listings and tests. */

@@ -18,8 +18,7 @@ static sal_status rewrite_grow(void *array, size_t old, size_t cap, size_t size,
     return SAL_OK;
 }
 
-/* Room for every value and node of the graph and some more. */
-static sal_status rewrite_fit(sal_rewrite *r)
+sal_status sal_rewrite_fit(sal_rewrite *r)
 {
     sal_status st = SAL_OK;
     size_t want = r->g->n_values + r->g->n_values / 4 + 64;
@@ -44,7 +43,7 @@ sal_status sal_rewrite_begin(sal_rewrite *r, sal_graph *g, sal_error *err)
     memset(r, 0, sizeof *r);
     r->g = g;
     r->err = err;
-    sal_status st = rewrite_fit(r);
+    sal_status st = sal_rewrite_fit(r);
     if (st != SAL_OK)
         return st;
     sal_graph_uses(g, r->uses);
@@ -94,12 +93,32 @@ sal_status sal_rewrite_supplant(sal_rewrite *r, const sal_node *last, const char
     if (desc == NULL)
         return sal_fail(r->err, SAL_EUNSUPPORTED, "the operator %s is not in the table", op);
     SAL_TRY(sal_graph_node(r->g, desc, name, n_in, in, 1, last->out, n_attr, attr, &node, r->err));
-    SAL_TRY(rewrite_fit(r)); /* constants may have been added as well */
+    SAL_TRY(sal_rewrite_fit(r)); /* constants may have been added as well */
     SAL_TRY(sal_node_reinfer(r->g, node, r->err));
     for (int k = 0; k < n_in; k++)
         if (in[k] != SAL_NONE)
             r->uses[sal_rewrite_now(r, in[k])]++;
     sal_rewrite_kill(r, last);
+done:
+    return st;
+}
+
+sal_status sal_rewrite_append(sal_rewrite *r, const char *op, int n_in, const sal_vid *in,
+                              int n_attr, const sal_attr *attr, sal_vid *out)
+{
+    const sal_op_desc *desc = sal_op_find(SAL_DOMAIN_ONNX, op);
+    sal_node *node;
+    sal_status st = SAL_OK;
+    if (desc == NULL)
+        return sal_fail(r->err, SAL_EUNSUPPORTED, "the operator %s is not in the table", op);
+    SAL_TRY(sal_graph_value(r->g, NULL, op, out, r->err));
+    SAL_TRY(sal_graph_node(r->g, desc, NULL, n_in, in, 1, out, n_attr, attr, &node, r->err));
+    SAL_TRY(sal_rewrite_fit(r));
+    SAL_TRY(sal_node_reinfer(r->g, node, r->err));
+    for (int k = 0; k < n_in; k++)
+        if (in[k] != SAL_NONE)
+            r->uses[sal_rewrite_now(r, in[k])]++;
+    r->changed = true;
 done:
     return st;
 }

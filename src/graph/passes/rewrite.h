@@ -27,6 +27,11 @@ void sal_rewrite_kill(sal_rewrite *r, const sal_node *n);
 sal_status sal_rewrite_supplant(sal_rewrite *r, const sal_node *last, const char *op,
                                 const char *name, int n_in, const sal_vid *in, int n_attr,
                                 const sal_attr *attr);
+/* Append a node with one new value, *out. */
+sal_status sal_rewrite_append(sal_rewrite *r, const char *op, int n_in, const sal_vid *in,
+                              int n_attr, const sal_attr *attr, sal_vid *out);
+/* Room for every value and node of the graph and some more: needed after values were added. */
+sal_status sal_rewrite_fit(sal_rewrite *r);
 /* Apply the replacements, drop dead nodes, sort, renumber. Call it in every case: it also releases.
  */
 sal_status sal_rewrite_end(sal_rewrite *r, sal_status st);
