@@ -1,6 +1,7 @@
 /* oneDNN's C API as the planner uses it (exec/onednn.h). */
 #include "exec/onednn.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 sal_status sal_dnnl_check(dnnl_status_t st, const char *what, sal_error *err)
@@ -122,8 +123,12 @@ static const char *onednn_impl(const_dnnl_primitive_desc_t pd)
 
 bool sal_dnnl_is_ref(const_dnnl_primitive_desc_t pd)
 {
+    /* As in "ref:any", "simple:ref" and "conv:any+ref:any" (a reference part behind a good one). */
     const char *impl = onednn_impl(pd);
-    return strncmp(impl, "ref", 3) == 0 || strstr(impl, ":ref") != NULL;
+    for (const char *at = strstr(impl, "ref"); at != NULL; at = strstr(at + 1, "ref"))
+        if (at == impl || isalnum((unsigned char)at[-1]) == 0)
+            return true;
+    return false;
 }
 
 typedef struct onednn_state {
