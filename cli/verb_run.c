@@ -60,6 +60,56 @@ static int run_folder(const cli_args *a)
     return CLI_OK;
 }
 
+/* Order of names as they stand in file names. */
+static int run_compare(const void *a, const void *b)
+{
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+
+    for (;; x++, y++) {
+        char c = *x == '/' || *x == ':' ? '_' : *x, d = *y == '/' || *y == ':' ? '_' : *y;
+
+        if (c != d)
+            return c < d ? -1 : 1;
+        if (c == '\0')
+            return 0;
+    }
+}
+
+/* Values whose names differ only in what a file name cannot hold would overwrite each other. Sorts
+ * the names. */
+static int run_collide(const run_job *j, const char **names, size_t n)
+{
+    char path[CLI_PATH];
+
+    qsort((void *)names, n, sizeof(*names), run_compare);
+    for (size_t i = 1; i < n; i++)
+        if (run_compare(&names[i - 1], &names[i]) == 0 && strcmp(names[i - 1], names[i]) != 0)
+            return cli_fail_text(
+                "%s: %s and %s would both be written to %s; rename one of them",
+                sal_model_path(j->model), names[i - 1], names[i],
+                cli_npy_path(cli_value(j->a, OPT_out), "", names[i], path, sizeof(path)));
+    return CLI_OK;
+}
+
+static int run_outputs_collide(const run_job *j)
+{
+    const char **names;
+    sal_value_info v;
+    size_t n = 0;
+    int status;
+
+    while (sal_model_output(j->model, n, &v))
+        n++;
+    names = calloc(n + 1, sizeof(*names));
+    if (names == NULL)
+        return cli_fail_text("%s: out of memory", sal_model_path(j->model));
+    for (size_t i = 0; sal_model_output(j->model, i, &v); i++)
+        names[i] = v.name;
+    status = run_collide(j, names, n);
+    free((void *)names);
+    return status;
+}
+
 /* Options that run and grad share; false (told why). */
 static bool run_options(const cli_args *a, sal_runner_opts *o)
 {
@@ -106,7 +156,8 @@ int verb_run(const cli_args *a)
     if (!run_options(a, &o))
         return CLI_USAGE;
     j.model = cli_open_lean(a->positional[0], &status);
-    if (j.model != NULL && cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
+    if (j.model != NULL && (status = run_outputs_collide(&j)) == CLI_OK &&
+        cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
         status = run_begin(&j, &o, status);
     else if (status == CLI_OK)
         status = CLI_FAILED;
@@ -195,6 +246,20 @@ static bool grad_seed(run_job *j, int *status)
     return st == SAL_OK;
 }
 
+static int grad_collide(const run_job *j, const sal_runner_opts *o)
+{
+    const char **names = calloc(o->n_wrt + 1, sizeof(*names));
+    int status;
+
+    if (names == NULL)
+        return cli_fail_text("%s: out of memory", sal_model_path(j->model));
+    for (size_t i = 0; i < o->n_wrt; i++)
+        names[i] = o->wrt[i];
+    status = run_collide(j, names, o->n_wrt);
+    free((void *)names);
+    return status;
+}
+
 int verb_grad(const cli_args *a)
 {
     run_job j = {.a = a, .seed = SAL_TENSOR_INIT};
@@ -209,9 +274,11 @@ int verb_grad(const cli_args *a)
     if (j.model != NULL) {
         if (!grad_names(&j, &o))
             status = CLI_USAGE;
-        else if (grad_seed(&j, &status) &&
+        else if ((status = grad_collide(&j, &o)) == CLI_OK && grad_seed(&j, &status) &&
                  cli_inputs_read(&j.in, a, j.model, NULL, 0, &j.notes, &status))
             status = run_begin(&j, &o, status);
+        else if (status == CLI_OK)
+            status = CLI_FAILED;
     }
     json_open(&j.json, NULL, '[');
     for (size_t i = 0; j.runner != NULL && status == CLI_OK && i < o.n_wrt; i++)

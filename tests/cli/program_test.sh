@@ -178,6 +178,16 @@ run 0 inspect net.onnx --json
 json out
 input=$(sed -n '/"inputs"/,/"outputs"/s/.*"name": "\(.*\)".*/\1/p' out | head -n 1)
 output=$(sed -n '/"outputs"/,/"nodes"/s/.*"name": "\(.*\)".*/\1/p' out | head -n 1)
+# Outputs a/b and a_b would be one file: neither is written.
+printf '%s\n' \
+    CAg6WQoOCgF4EgNhL2IiBFJlbHUKDQoBeBIDYV9iIgNOZWcSAWdaDwoBeBIKCggIARIECgIIAmIR \
+    CgNhL2ISCgoICAESBAoCCAJiEQoDYV9iEgoKCAgBEgQKAggCQgQKABAR |
+    tr -d '\n' | base64 -d >twins.onnx
+run 1 run twins.onnx --in x=x.npy --out twins
+lines err 1
+says err 'a/b'
+says err 'a_b'
+check "nothing is written" test ! -e twins
 run 0 run net.onnx --in "$input=x.npy" --out results
 check "run wrote $output" test -s "results/$output.npy"
 run 0 grad net.onnx --in "$input=x.npy" --of "$output" --wrt "$input" --out grads
