@@ -93,7 +93,7 @@ sal_vid sal_b_reshape(sal_builder *b, sal_vid x, int rank, const int64_t *dims, 
         return SAL_NONE;
     /* A single -1 was a symbol that we know by name. */
     sal_value *v = sal_val(b->g, y);
-    if (v->rank == rank)
+    if (v->rank == rank && rank > 0) /* a scalar may come without dims */
         memcpy(v->dims, dims, (size_t)rank * sizeof *dims);
     return y;
 }
