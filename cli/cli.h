@@ -222,7 +222,9 @@ bool cli_memory(const cli_args *a);
 /* ---- pictures in (preprocess.c) ---- */
 
 typedef struct cli_picture {
-    bool is_image; /* else a .npy tensor */
+    bool is_image;  /* else a .npy tensor */
+    bool is_volume; /* a NIfTI file */
+    sal_nifti nifti;
     sal_image image;
     sal_preprocess pre;
     char source[CLI_PATH]; /* where the preprocessing was found */

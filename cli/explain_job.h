@@ -42,6 +42,8 @@ typedef struct explain_job {
     cli_picture picture;
     cli_inputs in;
     cli_words words;
+    char **names; /* of features or channels; NULL */
+    size_t n_names;
     sal_labels *labels;
     cli_notes notes;
     cli_method_opts methods;
@@ -134,6 +136,28 @@ size_t job_words(const explain_job *j, size_t q, size_t m, job_word *out);
 void job_words_summary(const explain_job *j, size_t q, size_t m);
 void job_words_json(const explain_job *j, size_t q, size_t m, cli_text *t);
 void job_words_html(const explain_job *j, size_t q, size_t m, cli_text *t);
+
+/* explain_kind.c: inputs that are no pictures and no text. */
+typedef enum job_kind {
+    JOB_PICTURE,
+    JOB_TEXT,
+    JOB_SIGNAL, /* [L], [N,C,L] or [N,L,C] */
+    JOB_TABLE,  /* [N,F] */
+    JOB_VOLUME, /* [N,C,D,H,W] or [N,D,H,W,C] */
+    JOB_OTHER
+} job_kind;
+job_kind job_kind_of(const explain_job *j);
+/* A signal, a table or a volume: what the functions below are for. */
+bool job_is_drawn(const explain_job *j);
+/* --names; are there enough for the input? On failure *status. */
+bool job_names(explain_job *j, int *status);
+bool job_names_fit(const explain_job *j, int *status);
+void job_names_free(explain_job *j);
+sal_status job_kind_draw(const explain_job *j, size_t q, size_t m, sal_image *out, sal_error *err);
+int job_kind_write(const explain_job *j);
+const char *job_kind_where(const explain_job *j, size_t q, size_t m, char *buf, size_t n);
+void job_kind_summary(const explain_job *j, size_t q, size_t m);
+void job_kind_json(const explain_job *j, size_t q, size_t m, cli_text *t);
 
 /* explain_write.c */
 int job_write(explain_job *j);

@@ -55,7 +55,7 @@ static const char report_head[] =
     ".maps{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0;max-width:340px}"
     "img{max-width:100%;height:auto}figcaption{font-size:.9em}\n"
     ".words{font-size:1.15em;line-height:2}.words span{padding:.2em .1em;border-radius:.25em}\n"
-    "figure:has(.words){max-width:none}\n"
+    "figure:has(.words),.wide{max-width:none}\n"
     "code,pre{font-size:.88em;background:#f4f4f4;padding:.15em .3em;white-space:pre-wrap}\n"
     ".failed{color:#a00}\n</style>\n";
 
@@ -92,14 +92,16 @@ static sal_status report_cell(const explain_job *j, const sal_image *base, size_
     const sal_method_info *info = sal_method_find(j->methods.names[m]);
     sal_image picture = SAL_IMAGE_INIT;
     sal_picture_opts look = j->look;
-    char where[256], line[512];
+    char where[512], line[512];
     sal_status st = SAL_OK;
 
-    cli_text_printf(t, "<figure>");
+    cli_text_printf(t, job_is_drawn(j) ? "<figure class=\"wide\">" : "<figure>");
     look.is_signed = c->e.is_signed;
     look.min_width = base->width;
-    if (c->map != NULL) {
-        st = sal_picture_overlay(&picture, base, c->map, c->height, c->width, &look, NULL, err);
+    if (c->map != NULL || (c->done && job_is_drawn(j))) {
+        st = c->map == NULL ? job_kind_draw(j, q, m, &picture, err)
+                            : sal_picture_overlay(&picture, base, c->map, c->height, c->width,
+                                                  &look, NULL, err);
         if (st == SAL_OK)
             st = report_image(t, &picture, info->title, err);
     }
@@ -112,6 +114,9 @@ static sal_status report_cell(const explain_job *j, const sal_image *base, size_
     } else if (c->map != NULL) {
         cli_text_printf(t, "<br>");
         report_escape(t, job_where(j, c, where, sizeof(where)));
+    } else if (job_is_drawn(j)) {
+        cli_text_printf(t, "<br>");
+        report_escape(t, job_kind_where(j, q, m, where, sizeof(where)));
     } else if (j->words.tokenizer != NULL) {
         job_words_html(j, q, m, t);
     }
@@ -228,9 +233,9 @@ int job_report(explain_job *j)
     sal_status st = SAL_OK;
     int status = CLI_OK;
 
-    bool words = j->words.tokenizer != NULL;
+    bool bare = j->words.tokenizer != NULL || job_is_drawn(j);
 
-    if (!words && !job_backdrop(j, &base, 336, &status))
+    if (!bare && !job_backdrop(j, &base, 336, &status))
         return status;
     cli_text_printf(&t, "%s<title>", report_head);
     report_escape(&t, j->image_path);
@@ -239,7 +244,7 @@ int job_report(explain_job *j)
     cli_text_printf(&t, "</code> answer so for <code>");
     report_escape(&t, j->image_path);
     cli_text_printf(&t, "</code>?</h1>\n");
-    if (!words)
+    if (!bare)
         st = report_image(&t, &base, "the picture as the model sees it", &err);
     report_top(j, &t);
     for (size_t q = 0; st == SAL_OK && q < j->n_questions; q++) {

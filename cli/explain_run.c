@@ -166,6 +166,18 @@ static int explain_words(explain_job *j)
     return CLI_OK;
 }
 
+/* Layers are looked for where the input is a picture; without one the default method asks the input
+ * itself. */
+static void explain_default(explain_job *j, size_t index)
+{
+    if (cli_has(j->a, OPT_method) || cli_has(j->a, OPT_methods) || cli_has(j->a, OPT_layer) ||
+        j->in.tensors[index].rank == 4)
+        return;
+    j->methods.names[0] = "integrated-gradients";
+    cli_note_later(&j->notes, "the input is no picture: integrated-gradients in place of grad-cam "
+                              "(--method to change)");
+}
+
 int job_load(explain_job *j)
 {
     sal_tensor t = SAL_TENSOR_INIT;
@@ -186,12 +198,16 @@ int job_load(explain_job *j)
         return cli_usage(j->a, "explain what? a picture, a .npy, a .txt or --text");
     if (!explain_input(j, &index))
         return cli_has(j->a, OPT_input) ? CLI_USAGE : CLI_FAILED;
+    if (!job_names(j, &status))
+        return status;
     if (cli_picture_read(&j->picture, j->a, j->model, j->image_path, &t, &j->notes, &status) &&
         explain_cast(j, &t, index, &status) && explain_features(j, &status) &&
         explain_region(j, &status) &&
         cli_inputs_read(&j->in, j->a, j->model, &t, index, &j->notes, &status))
         status = CLI_OK;
     sal_tensor_free(&t);
+    if (status == CLI_OK)
+        explain_default(j, index);
     return status;
 }
 
@@ -268,6 +284,8 @@ static int explain_ask(explain_job *j)
     j->cells = calloc(j->n_questions * j->methods.n, sizeof(*j->cells));
     if (j->asked == NULL || j->cells == NULL || j->output_name == NULL || j->input_name == NULL)
         return cli_fail_text("out of memory");
+    if (!job_names_fit(j, &status))
+        return status;
     if (!cli_labels(j->a, j->model, j->target.classes, &j->labels, &j->notes, &status))
         return status;
     if (j->n_questions > 1)
@@ -428,6 +446,7 @@ void job_free(explain_job *j)
     sal_labels_free(j->labels);
     cli_inputs_free(&j->in);
     cli_words_free(&j->words);
+    job_names_free(j);
     cli_picture_free(&j->picture);
     sal_model_free(j->model);
     free(j->notes.text);

@@ -54,6 +54,8 @@ static void summary_cell(const explain_job *j, size_t q, size_t m)
         printf("  where     %s\n", job_where(j, c, where, sizeof(where)));
     if (j->words.tokenizer != NULL)
         job_words_summary(j, q, m);
+    if (job_is_drawn(j))
+        job_kind_summary(j, q, m);
     if (c->e.notes != NULL)
         printf("  note      %s\n", c->e.notes);
     job_check_summary(c);

@@ -169,6 +169,8 @@ static void write_cell(const explain_job *j, size_t question, size_t method, cli
     json_string(t, "notes", c->e.notes);
     if (j->words.tokenizer != NULL)
         job_words_json(j, question, method, t);
+    if (job_is_drawn(j))
+        job_kind_json(j, question, method, t);
     job_check_json(c, t);
     json_number(t, "seconds", c->seconds);
     json_close(t, '}');
@@ -432,10 +434,26 @@ done:
 /* ---- raw maps ---- */
 
 /* Several maps go to several files: map.npy becomes map.METHOD.npy and map.METHOD.2.npy. */
+static bool write_is_nifti(const char *path)
+{
+    return cli_ends_with(path, ".nii") || cli_ends_with(path, ".nii.gz");
+}
+
+static sal_status write_map(const explain_job *j, const sal_tensor *map, const char *path,
+                            sal_error *err)
+{
+    if (write_is_nifti(path))
+        return sal_nifti_write(map, j->picture.is_volume ? &j->picture.nifti : NULL, path, err);
+    return sal_npy_write(map, path, err);
+}
+
 static const char *write_raw_path(const explain_job *j, const char *path, size_t q, size_t m,
                                   char *buf, size_t n)
 {
-    char suffix[400], number[32] = "", label[256];
+    const char *end = cli_ends_with(path, ".nii.gz") ? ".nii.gz"
+                      : cli_ends_with(path, ".nii")  ? ".nii"
+                                                     : ".npy";
+    char suffix[400], number[32] = "", label[256], bare[CLI_PATH];
 
     if (j->n_questions * j->methods.n == 1)
         return path;
@@ -444,9 +462,12 @@ static const char *write_raw_path(const explain_job *j, const char *path, size_t
     (void)cli_method_label(&j->methods, m, label, sizeof(label));
     for (char *p = label; *p != '\0'; p++)
         *p = strchr("/: ", *p) != NULL ? '_' : *p;
-    (void)snprintf(suffix, sizeof(suffix), "%s%s%s.npy", j->methods.n > 1 ? "." : "",
-                   j->methods.n > 1 ? label : "", number);
-    return cli_suffix(path, suffix, buf, n);
+    (void)snprintf(suffix, sizeof(suffix), "%s%s%s%s", j->methods.n > 1 ? "." : "",
+                   j->methods.n > 1 ? label : "", number, end);
+    (void)snprintf(bare, sizeof(bare), "%s", path);
+    if (strcmp(end, ".nii.gz") == 0)
+        bare[strlen(bare) - 3] = '\0';
+    return cli_suffix(bare, suffix, buf, n);
 }
 
 static int write_raw(const explain_job *j)
@@ -465,7 +486,7 @@ static int write_raw(const explain_job *j)
             if (!c->done)
                 continue;
             if (raw != NULL)
-                st = sal_npy_write(&map, write_raw_path(j, raw, q, m, path, sizeof(path)), &err);
+                st = write_map(j, &map, write_raw_path(j, raw, q, m, path, sizeof(path)), &err);
             if (st == SAL_OK && layer != NULL && cam)
                 st =
                     sal_npy_write(&small, write_raw_path(j, layer, q, m, path, sizeof(path)), &err);
@@ -487,7 +508,7 @@ int job_write(explain_job *j)
     sal_status st;
 
     if (status == CLI_OK && j->png != NULL)
-        status = one ? write_overlay(j) : write_sheet(j);
+        status = job_is_drawn(j) ? job_kind_write(j) : one ? write_overlay(j) : write_sheet(j);
     if (status == CLI_OK && j->html != NULL)
         status = job_report(j);
     if (status != CLI_OK || (j->png == NULL && j->html == NULL))

@@ -115,6 +115,51 @@ static void preprocess_notes(const cli_picture *p, const cli_args *a, cli_notes 
                        "it to a sidecar file");
 }
 
+/* (value - mean) / deviation, of the values as the file scales them. */
+static bool preprocess_volume(cli_picture *p, const cli_args *a, const sal_model *m,
+                              const char *path, sal_tensor *t, cli_notes *notes, int *status)
+{
+    sal_error err = {SAL_OK, 0, ""};
+    float *v, mean[3] = {0.0F, 0.0F, 0.0F}, std[3] = {1.0F, 1.0F, 1.0F};
+    const char *from = "no mean and deviation given";
+    sal_status st = sal_nifti_read(t, &p->nifti, path, &err);
+
+    p->is_volume = st == SAL_OK;
+    if (st != SAL_OK) {
+        *status = cli_fail(NULL, st, &err); /* the message names the file */
+        return false;
+    }
+    st = sal_model_preprocess(m, &p->pre, &p->guessed, p->source, sizeof(p->source), &err);
+    if (st != SAL_OK && !p->guessed) { /* what would be guessed of pictures does not matter */
+        *status = cli_fail(NULL, st, &err);
+        return false;
+    }
+    if (!p->guessed) {
+        memcpy(mean, p->pre.mean, sizeof(mean));
+        memcpy(std, p->pre.std, sizeof(std));
+        from = p->source;
+    }
+    *status = CLI_USAGE;
+    if ((cli_has(a, OPT_mean) && !preprocess_three(a, OPT_mean, mean)) ||
+        (cli_has(a, OPT_std) && !preprocess_three(a, OPT_std, std)))
+        return false;
+    if (cli_has(a, OPT_mean) || cli_has(a, OPT_std))
+        from = "flags";
+    if (!(std[0] > 0.0F) || !(mean[0] - mean[0] == 0.0F))
+        return cli_usage(a, "--std must be above 0 and --mean a number"), false;
+    v = t->data;
+    for (int64_t i = 0; i < sal_tensor_count(t); i++)
+        v[i] = (v[i] - mean[0]) / std[0];
+    cli_note_later(notes,
+                   "volume: %lld x %lld x %lld voxels of %.3g x %.3g x %.3g (x, y, z%s%s) as "
+                   "D,H,W; values - %g, / %g (%s)",
+                   (long long)t->dims[4], (long long)t->dims[3], (long long)t->dims[2],
+                   p->nifti.spacing[0], p->nifti.spacing[1], p->nifti.spacing[2],
+                   p->nifti.orientation[0] == '\0' ? "" : ", growing to ", p->nifti.orientation,
+                   (double)mean[0], (double)std[0], from);
+    return true;
+}
+
 bool cli_picture_read(cli_picture *p, const cli_args *a, const sal_model *m, const char *path,
                       sal_tensor *tensor, cli_notes *notes, int *status)
 {
@@ -128,6 +173,8 @@ bool cli_picture_read(cli_picture *p, const cli_args *a, const sal_model *m, con
             *status = cli_fail(path, st, &err);
         return st == SAL_OK;
     }
+    if (cli_ends_with(path, ".nii") || cli_ends_with(path, ".nii.gz"))
+        return preprocess_volume(p, a, m, path, tensor, notes, status);
     p->is_image = true;
     st = sal_image_read(&p->image, path, &err);
     if (st != SAL_OK) {

@@ -21,6 +21,7 @@ typedef struct bench_job {
     double *ms;
     size_t n;
     sal_run_stats stats;
+    cli_notes notes;
 } bench_job;
 
 static sal_status bench_once(bench_job *j, sal_error *err)
@@ -184,6 +185,27 @@ static int bench_tell(const bench_job *j)
     return CLI_OK;
 }
 
+/* The last map, so that what was timed can be compared with what others compute. */
+static int bench_write(const bench_job *j)
+{
+    static const cli_option_id options[] = {OPT_raw, OPT_raw_layer};
+    const sal_tensor *maps[] = {&j->last.map, &j->last.layer_map};
+    sal_error err = {SAL_OK, 0, ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = cli_value(j->a, options[i]);
+
+        if (path == NULL)
+            continue;
+        if (maps[i]->data == NULL)
+            return cli_fail_text("--raw-layer: %s works on no layer", j->method);
+        sal_status st = sal_npy_write(maps[i], path, &err);
+        if (st != SAL_OK)
+            return cli_fail(NULL, st, &err);
+    }
+    return CLI_OK;
+}
+
 static int bench_options(bench_job *j)
 {
     const cli_args *a = j->a;
@@ -201,25 +223,37 @@ static int bench_options(bench_job *j)
     }
     if (cli_has(a, OPT_grad) || cli_has(a, OPT_method))
         j->method = j->methods.names[0];
+    if (j->method == NULL && (cli_has(a, OPT_raw) || cli_has(a, OPT_raw_layer)))
+        return cli_usage(a, "a map needs --method");
+    if (cli_has(a, OPT_in) && (cli_has(a, OPT_shape) || cli_has(a, OPT_batch)))
+        return cli_usage(a, "the files of --in have their own shape, without --shape and --batch");
     return CLI_OK;
+}
+
+static bool bench_inputs(bench_job *j, int *status)
+{
+    sal_tensor *shapes = NULL;
+    bool made;
+
+    if (cli_has(j->a, OPT_in))
+        return cli_inputs_read(&j->in, j->a, j->model, NULL, 0, &j->notes, status);
+    made = cli_shapes(&shapes, j->a, j->model, status) &&
+           cli_inputs_made(&j->in, j->model, shapes, status);
+    free(shapes);
+    return made;
 }
 
 static int bench_run(bench_job *j)
 {
     sal_error err = {SAL_OK, 0, ""};
-    sal_tensor *shapes = NULL;
     int status = CLI_FAILED;
     sal_status st;
 
     j->model = cli_open_lean(j->a->positional[0], &status);
     if (j->model == NULL)
         return status;
-    if (!cli_shapes(&shapes, j->a, j->model, &status) ||
-        !cli_inputs_made(&j->in, j->model, shapes, &status)) {
-        free(shapes);
+    if (!bench_inputs(j, &status))
         return status;
-    }
-    free(shapes);
     st = bench_prepare(j, &err);
     if (st == SAL_OK)
         st = bench_time(j, &err);
@@ -230,6 +264,9 @@ static int bench_run(bench_job *j)
     else
         sal_explain_plan_stats(j->plan, &j->stats);
     status = cli_has(j->a, OPT_profile) ? bench_profile(j) : CLI_OK;
+    if (status == CLI_OK)
+        status = bench_write(j);
+    cli_notes_flush(&j->notes, j->a);
     return status == CLI_OK ? bench_tell(j) : status;
 }
 

@@ -49,7 +49,8 @@ static int explain_tell(explain_job *j, int status)
     cli_text t = {NULL, 0, 0, false, 0, false, false};
     int written;
 
-    if (j->png != NULL && j->cells[0].map == NULL && j->methods.n * j->n_questions == 1)
+    if (j->png != NULL && j->cells[0].map == NULL && !job_is_drawn(j) &&
+        j->methods.n * j->n_questions == 1)
         return job_no_picture(j);
     cli_notes_flush(&j->notes, j->a);
     written = job_write(j);

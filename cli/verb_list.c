@@ -74,7 +74,7 @@ static void list_ops_json(cli_text *t)
     for (size_t i = 0; sal_op_info_at(i, &o); i++) {
         json_open(t, NULL, '{');
         json_string(t, "name", o.name);
-        json_string(t, "domain", o.internal ? "salience" : "ai.onnx");
+        json_string(t, "domain", o.domain);
         json_int(t, "since", o.since);
         json_int(t, "min_inputs", o.min_inputs);
         json_int(t, "max_inputs", o.max_inputs);
@@ -89,7 +89,9 @@ static void list_ops_print(void)
 
     for (size_t i = 0; sal_op_info_at(i, &o); i++)
         printf("%-26s derivative %-10s %s\n", o.name, o.derivative,
-               o.internal ? "internal, exported as standard operators" : "");
+               o.internal                               ? "internal, exported as standard operators"
+               : strcmp(o.domain, "com.microsoft") == 0 ? "of com.microsoft, read as ONNX's own"
+                                                        : "");
 }
 
 /* ---- rules, targets ---- */

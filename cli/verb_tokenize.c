@@ -81,7 +81,13 @@ static int tokenize_decode(const cli_args *a, const sal_tokenizer *k, const cli_
         long id = strtol(p, &end, 10);
 
         if (end == p) {
-            p += strspn(p, " ,[]\t\r\n") > 0 ? strspn(p, " ,[]\t\r\n") : strlen(p);
+            size_t between = strspn(p, " ,[]\t\r\n");
+
+            if (between == 0) {
+                free(ids);
+                return cli_fail_text("ids are whole numbers, not %.20s", p);
+            }
+            p += between;
             continue;
         }
         if (n == cap) {
@@ -114,8 +120,12 @@ int verb_tokenize(const cli_args *a)
     char path[CLI_PATH];
     const char *from = tokenize_path(a->positional[0], path, sizeof(path));
     int status = CLI_OK;
-    sal_status st = sal_tokenizer_open(&k, from, &err);
+    sal_status st;
 
+    if (cli_ends_with(from, ".onnx"))
+        return cli_fail_text("%s: has neither its .tokenizer.json nor a tokenizer.json beside it",
+                             from);
+    st = sal_tokenizer_open(&k, from, &err);
     if (st != SAL_OK)
         return cli_fail(from, st, &err);
     if (!tokenize_text(a, &text, &status))

@@ -91,6 +91,126 @@ TEST(colours_are_ordered_and_symmetric)
     }
 }
 
+static sal_picture_opts picture_bare(void)
+{
+    sal_picture_opts o = SAL_PICTURE_OPTS_INIT;
+    o.bare = true;
+    o.is_signed = true;
+    o.percentile = 100.0;
+    o.opacity = 1.0;
+    return o;
+}
+
+static bool picture_is(const sal_image *image, int x, int y, double t)
+{
+    uint8_t c[3];
+    sal_scale_color(c, t, true);
+    return memcmp(picture_at(image, x, y), c, 3) == 0;
+}
+
+/* One channel is relevant in its second half, the other against it in its first; the line lies in
+ * the middle of the strip or below. */
+TEST(signals_stand_on_their_relevance)
+{
+    enum { N = 100 };
+    float x[2 * N] = {0}, map[2 * N] = {0};
+    for (int i = 0; i < N; i++) {
+        x[i] = i == 0 ? 1.0F : 0.0F;
+        x[N + i] = i == N - 1 ? 1.0F : 0.0F;
+        map[i] = i < N / 2 ? 0.0F : 2.0F;
+        map[N + i] = i < N / 2 ? -2.0F : 0.0F;
+    }
+    sal_picture_opts o = picture_bare();
+    sal_image image = SAL_IMAGE_INIT;
+    sal_scale used;
+    CHECK_OK(sal_picture_signal(&image, x, map, 2, N, NULL, &o, &used, &err));
+    CHECK_NEAR(used.max, 2.0, 0);
+    /* strips of 150 pixels begin at 2 and 162, their left edge is 92 */
+    CHECK(picture_is(&image, 92 + 300, 40, 0.0));
+    CHECK(picture_is(&image, 92 + 600, 40, 1.0));
+    CHECK(picture_is(&image, 92 + 300, 200, -1.0));
+    CHECK(picture_is(&image, 92 + 600, 200, 0.0));
+    const uint8_t *line = picture_at(&image, 92 + 300, 2 + 142); /* at 0: low in the strip */
+    CHECK(line[0] < 60 && line[1] < 60 && line[2] < 60);
+    sal_image_free(&image);
+    x[3] = NAN;
+    CHECK_EQ(sal_picture_signal(&image, x, map, 2, N, NULL, &o, NULL, &err), SAL_EINVAL);
+    CHECK_EQ(sal_picture_signal(&image, x, map, 0, N, NULL, &o, NULL, &err), SAL_EINVAL);
+    /* a million samples, one of them relevant: it is seen */
+    float *many = sal_calloc(1000000, sizeof *many), *spike = sal_calloc(1000000, sizeof *spike);
+    spike[500000] = 1.0F;
+    CHECK_OK(sal_picture_signal(&image, many, spike, 1, 1000000, NULL, &o, NULL, &err));
+    CHECK(picture_is(&image, 92 + 450, 20, 1.0) || picture_is(&image, 92 + 449, 20, 1.0));
+    sal_image_free(&image);
+    sal_free(many);
+    sal_free(spike);
+}
+
+/* The strongest is on top, red to the right of zero, blue to the left; length is proportional. */
+TEST(bars_are_sorted_and_signed)
+{
+    const float map[3] = {1.0F, -4.0F, 2.0F};
+    sal_picture_opts o = picture_bare();
+    sal_image image = SAL_IMAGE_INIT;
+    CHECK_OK(sal_picture_bars(&image, map, NULL, NULL, 3, &o, NULL, &err));
+    int row = image.height / 3, wide[3] = {0, 0, 0};
+    double place[3] = {-1.0, 0.5, 0.25};
+    for (int r = 0; r < 3; r++) {
+        for (int x = 0; x < image.width; x++)
+            wide[r] += picture_is(&image, x, r * row + row / 2, place[r]);
+    }
+    CHECK(wide[0] > 100);
+    CHECK_NEAR(wide[1], wide[0] / 2.0, 3);
+    CHECK_NEAR(wide[2], wide[0] / 4.0, 3);
+    sal_image_free(&image);
+    float many[100] = {0};
+    many[99] = 1.0F;
+    CHECK_OK(sal_picture_bars(&image, many, many, NULL, 100, &o, NULL, &err));
+    CHECK_EQ(image.height % 33, 0); /* 32 and what the rest adds up to */
+    sal_image_free(&image);
+    CHECK_EQ(sal_picture_bars(&image, many, NULL, NULL, 0, &o, NULL, &err), SAL_EINVAL);
+}
+
+TEST(volumes_are_cut_where_the_map_is_strongest)
+{
+    enum { D = 6, H = 8, W = 10 };
+    float x[D * H * W] = {0}, map[D * H * W] = {0};
+    const int64_t dims[3] = {D, H, W};
+    int64_t at[3];
+    for (int d = 1; d < 4; d++) {
+        for (int h = 4; h < 7; h++) {
+            for (int w = 6; w < 9; w++)
+                map[(d * H + h) * W + w] = -1.0F;
+        }
+    }
+    map[0] = 2.0F; /* alone, it is not the strongest place */
+    CHECK_OK(sal_volume_peak(at, map, dims, &err));
+    CHECK(at[0] == 2 && at[1] == 5 && at[2] == 7);
+    sal_volume_view v = SAL_VOLUME_VIEW_INIT;
+    sal_picture_opts o = picture_bare();
+    sal_image image = SAL_IMAGE_INIT;
+    memcpy(v.dims, dims, sizeof dims);
+    v.volume = x;
+    v.map = map;
+    sal_scale s = {-1.0, 1.0, 1.0};
+    o.scale = &s;
+    CHECK_OK(sal_picture_volume(&image, &v, &o, NULL, &err));
+    /* the first plane has d fixed: 10 to the right, 8 down, from the upper left corner */
+    int unit = (960 - 16) / 28;
+    CHECK(picture_is(&image, (int)(7.5 * unit), (int)(5.5 * unit), -1.0));
+    CHECK(picture_at(&image, 2 * unit, 2 * unit)[2] == 0);
+    sal_image_free(&image);
+    v.flip[1] = v.flip[2] = true;
+    CHECK_OK(sal_picture_volume(&image, &v, &o, NULL, &err));
+    CHECK(picture_is(&image, (int)(2.5 * unit), (int)(2.5 * unit), -1.0));
+    sal_image_free(&image);
+    v.spacing[1] = 0.0;
+    CHECK_EQ(sal_picture_volume(&image, &v, &o, NULL, &err), SAL_EINVAL);
+    v.dims[0] = 0;
+    v.spacing[1] = 1.0;
+    CHECK_EQ(sal_picture_volume(&image, &v, &o, NULL, &err), SAL_EINVAL);
+}
+
 /* At the same size the map is taken as it is; enlarged, it is linear between the centres of its
  * cells. */
 TEST(maps_are_stretched_bilinearly)
@@ -304,6 +424,8 @@ int main(int argc, char **argv)
     return harness_main(argc, argv,
                         TESTS(T(percentile_is_numpys), T(sparse_and_flat_maps_have_a_scale),
                               T(colours_are_ordered_and_symmetric),
+                              T(signals_stand_on_their_relevance), T(bars_are_sorted_and_signed),
+                              T(volumes_are_cut_where_the_map_is_strongest),
                               T(maps_are_stretched_bilinearly), T(overlay_blends_where_it_should),
                               T(nonsense_is_refused), T(text_stays_inside),
                               T(sheet_has_a_cell_for_each), T(allocation_may_fail)));

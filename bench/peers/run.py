@@ -214,22 +214,41 @@ JOBS = {
 }
 
 
+def cropped(path, size):
+    """The picture's centre, pixels from 0 to 1."""
+    import numpy
+    from PIL import Image
+
+    with Image.open(path) as file:
+        whole = file.convert("RGB")
+    scale = size / 0.875 / min(whole.size)
+    whole = whole.resize([round(extent * scale) for extent in whole.size], Image.BICUBIC)
+    left, top = ((extent - size) // 2 for extent in whole.size)
+    box = (left, top, left + size, top + size)
+    return numpy.asarray(whole.crop(box), numpy.float32) / 255
+
+
+def network_input(torch, pixels):
+    return torch.from_numpy((pixels * 2 - 1).transpose(2, 0, 1)[None].copy())
+
+
+def picture(path, size):
+    """What a network of zoo.py gets to see of a photo."""
+    import torch
+
+    return network_input(torch, cropped(path, size))
+
+
 def overlay(options):
     """The whole way a user of PyTorch goes: load, classify, explain, draw, write."""
     import gradcam
-    import numpy
     from PIL import Image
     from pytorch_grad_cam.utils.image import show_cam_on_image
 
     torch, net, size = torch_model(options.model)
     torch.set_num_threads(options.threads)
-    with Image.open(options.image) as file:
-        picture = file.convert("RGB")
-    scale = size / 0.875 / min(picture.size)
-    picture = picture.resize([round(extent * scale) for extent in picture.size], Image.BICUBIC)
-    left, top = ((extent - size) // 2 for extent in picture.size)
-    pixels = numpy.asarray(picture.crop((left, top, left + size, top + size)), numpy.float32) / 255
-    x = torch.from_numpy((pixels * 2 - 1).transpose(2, 0, 1)[None].copy()).requires_grad_()
+    pixels = cropped(options.image, size)
+    x = network_input(torch, pixels).requires_grad_()
     layer = last_feature_map(torch, net, x)
     cam = gradcam.METHODS["grad-cam"](model=net, target_layers=[layer])
     heat = cam(input_tensor=x, targets=None)[0]

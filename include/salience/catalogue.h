@@ -12,8 +12,11 @@ extern "C" {
 
 typedef struct sal_op_info {
     const char *name;
-    bool internal; /* not ONNX's: made by differentiation, written out in standard operators */
-    int since;     /* oldest operator set with this form */
+    /* "ai.onnx", "com.microsoft" (operators of ONNX Runtime, written in ONNX's own when a file is
+     * read) or "salience" (internal) */
+    const char *domain;
+    bool internal;              /* made by differentiation, exported as standard operators */
+    int since;                  /* oldest operator set with this form */
     int min_inputs, max_inputs; /* max -1: any number */
     /* "own", "expansion" (of the operators it is made of), "zero" (comparisons, shapes) or "none"
      */

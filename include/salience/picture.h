@@ -52,6 +52,55 @@ SAL_API SAL_MUST_USE sal_status sal_picture_overlay(sal_image *out, const sal_im
                                                     const sal_picture_opts *opts, sal_scale *used,
                                                     sal_error *err);
 
+/* ---- maps of what is no picture ---- */
+
+/* A signal of `channels` lines (at most 8 are drawn) over `length` samples, each in a strip of its
+ * own whose background is coloured by the relevance there. signal, map: [channels, length]. names:
+ * of the channels, or NULL. opts as for pictures; opacity is that of the background. */
+SAL_API SAL_MUST_USE sal_status sal_picture_signal(sal_image *out, const float *signal,
+                                                   const float *map, int64_t channels,
+                                                   int64_t length, const char *const *names,
+                                                   const sal_picture_opts *opts, sal_scale *used,
+                                                   sal_error *err);
+/* Relevance of `n` features as bars, the largest magnitude on top; at most 32 are drawn, and what
+ * the rest adds up to is told. names: NULL for numbers. values: what the features were, or NULL. */
+SAL_API SAL_MUST_USE sal_status sal_picture_bars(sal_image *out, const float *map,
+                                                 const float *values, const char *const *names,
+                                                 int64_t n, const sal_picture_opts *opts,
+                                                 sal_scale *used, sal_error *err);
+
+typedef struct sal_volume_view {
+    uint32_t struct_size;    /* set by SAL_VOLUME_VIEW_INIT; fields are only appended */
+    int64_t dims[3];         /* D, H, W, of the volume and of the map */
+    const float *volume;     /* what is shown in grey. Borrowed. */
+    const float *map;        /* Borrowed. */
+    double spacing[3];       /* between voxels along D, H, W: only the ratios matter */
+    bool flip[3];            /* draw this axis from its end to its beginning */
+    const char *captions[3]; /* of the planes at one d, h, w; NULL: "d =", "h =", "w =". Borrowed */
+} sal_volume_view;
+
+#define SAL_VOLUME_VIEW_INIT                                                                       \
+    {                                                                                              \
+        (uint32_t)sizeof(sal_volume_view), {0, 0, 0}, NULL, NULL, {1, 1, 1},                       \
+            {false, false, false},                                                                 \
+        {                                                                                          \
+            NULL, NULL, NULL                                                                       \
+        }                                                                                          \
+    }
+
+/* Three planes through the place where the map is strongest (of its magnitude, averaged over 3 x 3
+ * x 3 voxels), and below them planes spread over D, all with the map over them. The map's opacity
+ * grows with its magnitude, up to opts->opacity. */
+SAL_API SAL_MUST_USE sal_status sal_picture_volume(sal_image *out, const sal_volume_view *view,
+                                                   const sal_picture_opts *opts, sal_scale *used,
+                                                   sal_error *err);
+/* That place: *at becomes its d, h, w. Errors: SAL_EINVAL (no voxels), SAL_ENOMEM. */
+SAL_API SAL_MUST_USE sal_status sal_volume_peak(int64_t at[3], const float *map,
+                                                const int64_t dims[3], sal_error *err);
+/* Pictures one below the other on white. */
+SAL_API SAL_MUST_USE sal_status sal_picture_stack(sal_image *out, const sal_image *parts, size_t n,
+                                                  sal_error *err);
+
 /* ---- several maps of one picture ---- */
 
 typedef struct sal_sheet_cell {

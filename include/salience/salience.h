@@ -15,5 +15,6 @@
 #include <salience/tensor.h>
 #include <salience/tokenizer.h>
 #include <salience/version.h>
+#include <salience/volume.h>
 
 #endif

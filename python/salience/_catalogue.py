@@ -136,4 +136,4 @@ def targets() -> list[dict[str, str | int | bool | None]]:
 
 def operators() -> list[dict[str, str | int | bool | None]]:
     """The operators that models may consist of, and how each is differentiated."""
-    return _rows("op", ("name", "internal", "since", "min_inputs", "max_inputs", "derivative"))
+    return _rows("op", ("name", "domain", "internal", "since", "min_inputs", "max_inputs", "derivative"))

@@ -4,6 +4,8 @@
 #include "diff/diff.h"
 #include "graph/op.h"
 
+#include <string.h>
+
 const char *api_derivative(const sal_op_desc *op)
 {
     if ((op->flags & SAL_OP_NOGRAD) != 0)
@@ -11,6 +13,11 @@ const char *api_derivative(const sal_op_desc *op)
     if (op->vjp != NULL)
         return "own";
     return op->expand != NULL ? "expansion" : "none";
+}
+
+static const char *catalogue_domain(const sal_op_desc *op)
+{
+    return op->domain == NULL || op->domain[0] == '\0' ? "ai.onnx" : op->domain;
 }
 
 size_t sal_op_info_count(void)
@@ -25,7 +32,8 @@ bool sal_op_info_at(size_t i, sal_op_info *out)
     if (op == NULL)
         return false;
     *out = (sal_op_info){.name = op->name,
-                         .internal = op->domain != NULL && op->domain[0] != '\0',
+                         .domain = catalogue_domain(op),
+                         .internal = strcmp(catalogue_domain(op), SAL_DOMAIN_INTERNAL) == 0,
                          .since = op->since,
                          .min_inputs = op->min_in,
                          .max_inputs = op->max_in,

@@ -125,6 +125,8 @@ sal_rng sal_rng_seed(uint64_t seed, uint64_t stream);
 uint64_t sal_rng_u64(sal_rng *r);
 double sal_rng_uniform(sal_rng *r); /* [0,1) */
 double sal_rng_normal(sal_rng *r);  /* mean 0, variance 1 */
+/* The next n of them, faster. */
+void sal_rng_normals(sal_rng *r, size_t n, float *out);
 
 /* FNV-1a 64 */
 uint64_t sal_hash(const void *p, size_t n, uint64_t seed);

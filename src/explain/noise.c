@@ -27,8 +27,7 @@ void sal_noise_draw(uint64_t seed, size_t i, size_t n, float *out)
 {
     sal_rng rng = sal_rng_seed(seed, i);
 
-    for (size_t k = 0; k < n; k++)
-        out[k] = (float)sal_rng_normal(&rng);
+    sal_rng_normals(&rng, n, out);
 }
 
 float sal_noise_range(const float *x, size_t n)

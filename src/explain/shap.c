@@ -10,19 +10,30 @@
 #include "explain/noise.h"
 #include "explain/unroll.h"
 
+/* Draws that are kept until their gradients come: as many as a batch mostly has. */
+enum { SHAP_KEPT = 16 };
+
 typedef struct shap_ctx {
     const float *x;
     float sigma;
     sal_baselines baselines;
-    float *moved, *from; /* x_i and b_i of the draw at hand */
+    size_t kept;            /* slots; draw i is in slot i % kept */
+    size_t held[SHAP_KEPT]; /* 1 + the draw in the slot; 0: none */
+    float *draws;           /* kept x (x_i, b_i) */
+    float *moved, *from;    /* of the draw at hand, in its slot */
     double *sum, *at_baseline;
     size_t count;
 } shap_ctx;
 
-static void shap_draw(const shap_ctx *c, size_t i)
+static void shap_draw(shap_ctx *c, size_t i)
 {
-    size_t n = c->baselines.elements;
+    size_t n = c->baselines.elements, slot = i % c->kept;
 
+    c->moved = c->draws + 2 * n * slot;
+    c->from = c->moved + n;
+    if (c->held[slot] == i + 1)
+        return;
+    c->held[slot] = i + 1;
     sal_baselines_get(&c->baselines, i, true, c->from);
     if (c->sigma <= 0.0f) {
         memcpy(c->moved, c->x, n * sizeof(*c->moved));
@@ -35,7 +46,7 @@ static void shap_draw(const shap_ctx *c, size_t i)
 
 static sal_status shap_fill(void *ctx, size_t i, float *x, sal_error *err)
 {
-    const shap_ctx *c = ctx;
+    shap_ctx *c = ctx;
     float a = sal_baselines_place(&c->baselines, i);
 
     (void)err;
@@ -96,10 +107,10 @@ static sal_status shap_sample(sal_method_run *r, size_t s)
     c.x = x.data;
     c.sigma = sal_noise_range(c.x, n) * (float)sal_method_param(d, r->params, "noise");
     c.sum = sal_calloc(n + 1, sizeof(*c.sum));
-    c.moved = sal_calloc(2 * n + 1, sizeof(*c.moved));
-    if (c.sum == NULL || c.moved == NULL)
+    c.kept = SAL_MIN(c.count, (size_t)SHAP_KEPT);
+    c.draws = sal_calloc(2 * c.kept * n + 1, sizeof(*c.draws));
+    if (c.sum == NULL || c.draws == NULL)
         SAL_TRY(sal_fail_nomem(r->err));
-    c.from = c.moved + n;
     SAL_TRY(sal_explainer_batch(r, s, &start));
     SAL_TRY(sal_explainer_batch(r, s, &job));
     float *map = (float *)r->out->map.data + s * n;
@@ -107,7 +118,7 @@ static sal_status shap_sample(sal_method_run *r, size_t s)
         map[k] = (float)(c.sum[k] / (double)c.count);
 done:
     sal_free(c.sum);
-    sal_free(c.moved);
+    sal_free(c.draws);
     sal_tensor_free(&x);
     return st;
 }

@@ -85,6 +85,8 @@ says out '"model-randomisation"'
 json out
 run 0 explain net.onnx x.npy --method gradient --check
 says out 'checks passed'
+run 0 list ops --json
+says out '"com.microsoft"'
 run 0 list checks
 says out deletion
 run 0 list checks --json
@@ -107,6 +109,10 @@ says out 'the water'
 run 1 tokenize x.npy --text a
 lines err 1
 run 1 tokenize missing.json --text a
+run 1 tokenize net.onnx --text a
+says err 'nor a tokenizer.json beside it'
+run 1 tokenize "$tok" --decode --text "1 x 3"
+says err 'not x 3'
 
 # ---- text ---
 run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" --text "the water was hot" --method gradient-x-input
@@ -121,6 +127,51 @@ run 0 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" words.txt --method
 run 2 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx" words.txt --method rise
 run 2 explain "$SALIENCE_SOURCE/tests/golden/text/model.onnx"
 run 1 explain net.onnx --text "no words here"
+
+# ---- signals, tables, volumes ---
+inputs=$SALIENCE_SOURCE/tests/golden/inputs
+# same RAW GOLDEN: a gradient of class 1 as PyTorch has it
+same() {
+    command -v python3 >/dev/null && python3 -c 'import numpy' 2>/dev/null || return 0
+    check "$1 is $2" python3 -c 'import sys, numpy as np
+a, b = (np.load(f) for f in sys.argv[1:]); b = b.reshape(a.shape)
+sys.exit(not np.abs(a - b).max() < 1e-5 * np.abs(b).max())' "$1" "$2"
+}
+for kind in signal table volume; do
+    run 0 explain "$inputs/$kind.onnx" "$inputs/$kind.npy" --why 1 -o $kind-map.png
+    says err 'integrated-gradients in place of grad-cam'
+    check "$kind is drawn" test -s $kind-map.png
+    says $kind-map.json '"strongest"'
+    json $kind-map.json
+    run 0 explain "$inputs/$kind.onnx" "$inputs/$kind.npy" --why 1 --method gradient --raw raw.npy
+    same raw.npy "$inputs/$kind.grad.npy"
+done
+run 0 explain "$inputs/signal.onnx" "$inputs/signal.npy" --method gradient-x-input,occlusion -o signal.html --json
+says out '"sample"'
+says signal.html 'data:image/png'
+says signal.html 'samples [0-9]* to [0-9]*'
+seq -f 'measured %g' 10 >names.txt
+run 0 explain "$inputs/table.onnx" "$inputs/table.npy" --names names.txt -o table-map.png
+says out 'measured [0-9]* = '
+head -n 3 names.txt >few.txt
+run 1 explain "$inputs/table.onnx" "$inputs/table.npy" --names few.txt
+says err '3 lines'
+run 0 explain "$inputs/volume.onnx" "$inputs/volume.nii.gz" --std 200 --why 1 --method gradient \
+    --raw map.nii.gz -o ct.png
+says out 'mm right, front, up'
+says err 'growing to LPS'
+says ct.json '"mm"'
+run 0 explain "$inputs/volume.onnx" map.nii.gz --method gradient --quiet
+run 0 explain "$inputs/volume.onnx" "$inputs/volume.nii.gz" --std 200 --why 1 --method gradient --raw map.npy
+same map.npy "$inputs/volume.nii.grad.npy"
+run 0 explain "$inputs/volume.onnx" "$inputs/volume.nii.gz" --std 200 --method gradient,gradient-x-input --raw two.nii.gz
+check "one file each" test -s two.gradient-x-input.nii.gz
+run 2 explain "$inputs/volume.onnx" "$inputs/volume.nii.gz" --std 0
+head -c 300 "$inputs/volume.nii.gz" >cut.nii.gz
+run 1 explain "$inputs/volume.onnx" cut.nii.gz
+lines err 1
+run 1 explain "$inputs/signal.onnx" "$inputs/volume.nii.gz"
+says err 'its shape does not fit'
 lines err 1
 
 # ---- diff -----------------------------------------------------------------------------------------

@@ -37,10 +37,8 @@ static void overlay_caption(char *buf, size_t size, const sal_picture_opts *opts
     }
 }
 
-/* Title, overlay and bar on white. */
-static sal_status overlay_frame(sal_image *out, const sal_image *picture,
-                                const sal_picture_opts *opts, const sal_scale *scale,
-                                sal_error *err)
+sal_status sal_picture_frame(sal_image *out, sal_image *picture, const sal_picture_opts *opts,
+                             const sal_scale *scale, sal_error *err)
 {
     const sal_color white = {255, 255, 255}, black = {20, 20, 20}, grey = {90, 90, 90};
     const sal_font *big = sal_font_near(picture->width / 34.0),
@@ -50,6 +48,12 @@ static sal_status overlay_frame(sal_image *out, const sal_image *picture,
     int caption = sal_font_line(small) + margin / 4;
     int verdict = opts->verdict != NULL ? sal_font_line(small) : 0;
     sal_image canvas = SAL_IMAGE_INIT;
+
+    if (opts->bare) {
+        *out = *picture;
+        *picture = (sal_image)SAL_IMAGE_INIT;
+        return SAL_OK;
+    }
     sal_status st =
         sal_image_new(&canvas, picture->width + 2 * margin,
                       margin + title + picture->height + margin + sal_bar_height(small, thickness) +
@@ -83,9 +87,8 @@ static sal_status overlay_frame(sal_image *out, const sal_image *picture,
     return SAL_OK;
 }
 
-/* A sound scale given by the caller, else the map's own. */
-static sal_status overlay_scale(sal_scale *scale, const float *map, int64_t height, int64_t width,
-                                const sal_picture_opts *opts, sal_error *err)
+sal_status sal_picture_scale(sal_scale *scale, const float *map, int64_t height, int64_t width,
+                             const sal_picture_opts *opts, sal_error *err)
 {
     sal_status st = sal_scale_of(scale, map, height, width, opts->is_signed, opts->percentile, err);
     if (st != SAL_OK || opts->scale == NULL)
@@ -111,7 +114,7 @@ sal_status sal_picture_overlay(sal_image *out, const sal_image *base, const floa
     if (base->data == NULL || map == NULL)
         return sal_fail(err, SAL_EINVAL, "picture: there is nothing to draw on");
     SAL_TRY(sal_picture_check(opts->percentile, opts->opacity, err));
-    SAL_TRY(overlay_scale(&scale, map, height, width, opts, err));
+    SAL_TRY(sal_picture_scale(&scale, map, height, width, opts, err));
 
     /* A whole factor keeps the pixels of small inputs regular. */
     int64_t factor =
@@ -122,12 +125,7 @@ sal_status sal_picture_overlay(sal_image *out, const sal_image *base, const floa
                              (int32_t)(base->height * factor), SAL_FILTER_BICUBIC, err));
     SAL_TRY(
         sal_map_blend(&picture, map, height, width, &scale, opts->is_signed, opts->opacity, err));
-    if (opts->bare) {
-        *out = picture;
-        picture = (sal_image)SAL_IMAGE_INIT;
-    } else {
-        SAL_TRY(overlay_frame(out, &picture, opts, &scale, err));
-    }
+    SAL_TRY(sal_picture_frame(out, &picture, opts, &scale, err));
     if (used != NULL)
         *used = scale;
 done:

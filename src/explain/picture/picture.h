@@ -62,6 +62,19 @@ int sal_bar_height(const sal_font *f, int thickness);
 void sal_bar_draw(sal_image *canvas, const sal_font *f, int x, int y, int width, int thickness,
                   int ticks, const sal_scale *scale, bool is_signed);
 
+/* Where v stands on a scale, clipped: -1..1 (signed) or 0..1; a flat scale: 0. */
+double sal_scale_place(const sal_scale *s, double v, bool is_signed);
+
+/* ---- what all pictures of one map share ---- */
+
+/* A sound scale given by the caller, else the map's own. */
+sal_status sal_picture_scale(sal_scale *scale, const float *map, int64_t height, int64_t width,
+                             const sal_picture_opts *opts, sal_error *err);
+/* Title above, the picture, and below it colour bar and verdict, on white; a `bare` one is taken
+ * over as it is, leaving *picture empty. */
+sal_status sal_picture_frame(sal_image *out, sal_image *picture, const sal_picture_opts *opts,
+                             const sal_scale *scale, sal_error *err);
+
 /* An image option struct that is sound, or SAL_EINVAL. */
 sal_status sal_picture_check(double percentile, double opacity, sal_error *err);
 

@@ -88,8 +88,7 @@ void sal_scale_color(uint8_t rgb[3], double t, bool is_signed)
     memcpy(rgb, is_signed ? sal_diverging[SAL_MIN(i, 255)] : sal_viridis[SAL_MIN(i, 255)], 3);
 }
 
-/* -1..1 or 0..1 where v stands on the scale; a flat map stands at its beginning. */
-static double scale_place(const sal_scale *s, double v, bool is_signed)
+double sal_scale_place(const sal_scale *s, double v, bool is_signed)
 {
     if (is_signed)
         return s->max > 0.0 ? SAL_MAX(SAL_MIN(v / s->max, 1.0), -1.0) : 0.0;
@@ -170,7 +169,7 @@ sal_status sal_map_blend(sal_image *image, const float *map, int64_t height, int
     uint8_t *p = image->data;
     for (size_t i = 0; i < (size_t)image->width * (size_t)image->height; i++, p += 3) {
         uint8_t c[3];
-        sal_scale_color(c, scale_place(scale, (double)big[i], is_signed), is_signed);
+        sal_scale_color(c, sal_scale_place(scale, (double)big[i], is_signed), is_signed);
         if (is_signed) {
             /* luma of Rec. 601 in 1/256 */
             p[0] = (uint8_t)((77 * p[0] + 150 * p[1] + 29 * p[2] + 128) >> 8);

@@ -26,18 +26,6 @@ done:
     return st;
 }
 
-bool sal_signal_int_of(sal_builder *b, const sal_node *n, int i, const char *what, int64_t *out)
-{
-    sal_infer c = {b->g, n, b->err};
-    bool known = false;
-    if (b->st == SAL_OK)
-        b->st = sal_signal_int(&c, i, out, &known);
-    if (b->st == SAL_OK && !known)
-        b->st = sal_fail(b->err, SAL_ESHAPE, "%s node '%s': the %s must be known before it runs",
-                         n->op->name, n->name, what);
-    return b->st == SAL_OK;
-}
-
 sal_status sal_signal_dtype(const sal_infer *c, sal_dtype *out)
 {
     int64_t t = sal_node_int(c->node, "output_datatype", SAL_F32);

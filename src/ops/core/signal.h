@@ -9,8 +9,6 @@
 
 /* Number in a scalar integer input: *known says whether it is there already. */
 sal_status sal_signal_int(const sal_infer *c, int i, int64_t *out, bool *known);
-/* The same where graphs are built; SAL_ESHAPE in b when it is not. */
-bool sal_signal_int_of(sal_builder *b, const sal_node *n, int i, const char *what, int64_t *out);
 /* Output type by the attribute output_datatype (float32 without). */
 sal_status sal_signal_dtype(const sal_infer *c, sal_dtype *out);
 
