@@ -89,17 +89,17 @@ def rows():
     # gradients from before other rules changed them wherever their output is used more than once.
     add("deeplift", RESNET, same=False, passes=4)
     add("deeplift-shap", RESNET, {"samples": 4}, same=False, passes=16)
-    # captum hands relevance to both sides of a sum in full
-    add("lrp-epsilon", RESNET, {"epsilon": 1e-9}, same=False, passes=2)
     # all channels of the layer, each a pass through the whole network
     align = ("-p", "align=1")
     add("score-cam", LITE, ours=align, passes=1280, bar=5.0, once=True)
     early = ("-p", "layer=/stages/stages.0/stages.0.2/relu/Relu_output_0")
-    add("score-cam", RESNET, ours=align + early, peer={"module": "stages.0"}, passes=256, once=True)
+    module = {"module": "stages.0"}
+    add("score-cam", RESNET, (), align + early, module, passes=256, bar=5.0, once=True)
     add("score-cam", SMALL, ours=align, passes=48, bar=5.0)
     add("ablation-cam", LITE, bar=5.0, once=True)
     add("ablation-cam", RESNET, bar=5.0, once=True)
-    add("ablation-cam", SMALL, bar=5.0)
+    # pytorch-grad-cam puts -1e7 where a layer has negative values
+    add("ablation-cam", SMALL, ours=("-p", "value=-1e7"), bar=5.0)
     return table
 
 
@@ -189,10 +189,11 @@ class Peers:
 
 
 def pearson(options, one, other):
-    """Of two .npy files, by the peers' Python."""
+    """Of two .npy files, by the peers' Python; 1 where both are zero everywhere."""
     code = (
         "import numpy, sys; a, b = (numpy.load(f).astype('d').ravel() for f in sys.argv[1:]); "
-        "print(numpy.corrcoef(a, b)[0, 1] if a.size == b.size else 'nan')"
+        "print('nan' if a.size != b.size else 1.0 if not a.any() and not b.any() else "
+        "numpy.corrcoef(a, b)[0, 1])"
     )
     result = subprocess.run(
         [options.python, "-c", code, one, other],
