@@ -8,7 +8,7 @@ bool mutate_format_of(const char *path, mutate_format *out)
         mutate_format format;
     } known[] = {{".onnx", MUTATE_ONNX}, {".npy", MUTATE_NPY},   {".png", MUTATE_PNG},
                  {".jpg", MUTATE_JPEG},  {".webp", MUTATE_WEBP}, {".json", MUTATE_JSON},
-                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT}};
+                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT},  {".nii", MUTATE_NIFTI}};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t m = strlen(known[i].ending);
@@ -270,7 +270,7 @@ sal_status mutate(mutate_format format, sal_rng *rng, const sal_bytes *data, con
     uint64_t plain = mutate_below(rng, 8) < 2 ? 6 : 0;
     SAL_TRY(sal_bytes_add(&b, data->data, data->len, NULL));
     for (int i = 0; i < edits; i++) {
-        if (mutate_below(rng, 8) < plain || format == MUTATE_TEXT)
+        if (mutate_below(rng, 8) < plain || format == MUTATE_TEXT || format == MUTATE_NIFTI)
             SAL_TRY(mutate_bytes(rng, other, &b));
         else if (format == MUTATE_ONNX)
             SAL_TRY(mutate_onnx(rng, other, &b));

@@ -11,7 +11,8 @@ typedef enum mutate_format {
     MUTATE_JPEG,
     MUTATE_WEBP,
     MUTATE_JSON,
-    MUTATE_TEXT
+    MUTATE_TEXT,
+    MUTATE_NIFTI /* edits of bytes: its header has fixed places */
 } mutate_format;
 
 /* By the ending of a file's name; false for anything else. */

@@ -15,7 +15,7 @@ fi
 
 began=$(date +%s)
 cd "$source"
-$pip install -C build-dir="$temp/build" . >"$temp/log" 2>&1 || { tail -n 40 "$temp/log"; exit 1; }
+$pip install --config-settings build-dir="$temp/build" . >"$temp/log" 2>&1 || { tail -n 40 "$temp/log"; exit 1; }
 cd "$temp"
 "$temp/venv/bin/python" "$source/tests/install/first_explanation.py" "$source"
 "$temp/venv/bin/salience" list methods >"$temp/log"
