@@ -8,8 +8,8 @@ unset PYTHONPATH SALIENCE_LIBRARY SALIENCE_DEPS 2>/dev/null || true
 
 "$python" -m venv "$temp/venv" >"$temp/log" 2>&1 || { echo "NOT RUN: $python has no venv"; exit 77; }
 pip="$temp/venv/bin/python -m pip --disable-pip-version-check --quiet"
-if ! $pip download --no-deps -d "$temp/reach" scikit-build-core==1.1.2 >"$temp/log" 2>&1; then
-    echo "NOT RUN: no package index can be reached"
+if ! $pip download -d "$temp/reach" scikit-build-core==1.1.2 >"$temp/log" 2>&1; then
+    echo "NOT RUN: pip cannot fetch scikit-build-core 1.1.2 with what it needs"
     exit 77
 fi
 
