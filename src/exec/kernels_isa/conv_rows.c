@@ -6,6 +6,7 @@
  * instruction sets have too few registers for it and leave convolutions to oneDNN. */
 #include "exec/isa.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ISA_CAT2(a, b) a##__##b
@@ -97,14 +98,44 @@ ALWAYS void conv_end(const sal_conv_row *r, __m512 *a, int q, int pixels)
     _mm512_storeu_ps(r->y + at + p * 16, a[p]);
 }
 
+/* Terms that are summed one after the other; the sums of such runs are then added up. One run of
+ * thousands of terms would err several times as much. */
+#define CONV_RUN 128
+
+/* Put the sums of a run away and begin the next one at zero. */
+ALWAYS void conv_put_away(__m512 *total, __m512 *a, int pixels, bool first)
+{
+    EACH_PIXEL(p, 0, pixels)
+    {
+        total[p] = first ? a[p] : _mm512_add_ps(total[p], a[p]);
+        a[p] = _mm512_setzero_ps();
+    }
+}
+
+ALWAYS void conv_take_back(const __m512 *total, __m512 *a, int pixels)
+{
+    EACH_PIXEL(p, 0, pixels)
+    a[p] = _mm512_add_ps(total[p], a[p]);
+}
+
 ALWAYS void conv_segment(const sal_conv_row *r, int pixels, int stride, int outputs)
 {
     __m512 a[SAL_CONV_PIXELS], b[SAL_CONV_PIXELS];
+    __m512 total_a[SAL_CONV_PIXELS], total_b[SAL_CONV_PIXELS];
+    const int run = CONV_MAX(CONV_RUN / (16 * CONV_MAX(r->rows * r->taps, 1)), 1);
+    int since = 0, runs = 0;
     conv_call(r, pixels, outputs);
     conv_begin(r, a, 0, pixels);
     if (outputs == 2)
         conv_begin(r, b, 1, pixels);
-    for (int block = 0; block < r->blocks; block++) {
+    for (int block = 0; block < r->blocks; block++, since++) {
+        if (since == run) {
+            conv_put_away(total_a, a, pixels, runs == 0);
+            if (outputs == 2)
+                conv_put_away(total_b, b, pixels, runs == 0);
+            since = 0;
+            runs++;
+        }
         const uint8_t *fetch = r->fetch + block * r->fetch_block;
         const int64_t next = block + 1 < r->blocks ? r->x_block : 0;
         for (int row = 0; row < r->rows; row++) {
@@ -128,6 +159,11 @@ ALWAYS void conv_segment(const sal_conv_row *r, int pixels, int stride, int outp
                 }
             }
         }
+    }
+    if (runs > 0) {
+        conv_take_back(total_a, a, pixels);
+        if (outputs == 2)
+            conv_take_back(total_b, b, pixels);
     }
     conv_end(r, a, 0, pixels);
     if (outputs == 2)
