@@ -449,7 +449,8 @@ class LightModel(Model):
     limit = 0.25  # deviations
 
     def __init__(self, name):
-        candidates = noise(61, 3, 224, 224, seed=3)
+        # of 60 inputs of inception_v1 none is clear of kinks
+        candidates = noise(161 if name == "inception_v1" else 61, 3, 224, 224, seed=3)
         _, self.plain = light.load(name)
         self.onnx = light.seeded(self.plain, candidates[:1], seed=7)
         candidates = candidates[1:]  # the last layer is blind to what it was calibrated on
