@@ -2,6 +2,8 @@
 #define _POSIX_C_SOURCE 200809L /* st_mtim */
 #include "api/api.h"
 
+#include "format/gguf.h"
+#include "format/language/gguf_model.h"
 #include "format/onnx_read.h"
 #include "graph/op.h"
 #include "ops/core/evaluate.h"
@@ -79,6 +81,13 @@ static sal_status model_stamp(const char *path, struct stat *out, sal_error *err
     return SAL_OK;
 }
 
+/* A graph from a file of any kind that is known. */
+static sal_status model_read(sal_graph **out, const char *path, sal_error *err)
+{
+    return sal_gguf_is_file(path) ? sal_gguf_read_model(out, path, err)
+                                  : sal_onnx_read(out, path, err);
+}
+
 static sal_status model_reread(const sal_model *m, sal_graph **out, sal_error *err)
 {
     const struct stat *had = &m->source->stamp;
@@ -91,7 +100,7 @@ static sal_status model_reread(const sal_model *m, sal_graph **out, sal_error *e
         now.st_mtim.tv_sec != had->st_mtim.tv_sec || now.st_mtim.tv_nsec != had->st_mtim.tv_nsec)
         return sal_fail(err, SAL_EIO, "%s: has changed since it was opened; open it again",
                         m->path);
-    return sal_onnx_read(out, m->path, err);
+    return model_read(out, m->path, err);
 }
 
 sal_status api_graph_own(const sal_model *m, sal_graph **out, sal_error *err)
@@ -157,7 +166,7 @@ sal_status sal_model_open(sal_model **out, const char *path, sal_error *err)
     sal_status st;
 
     *out = NULL;
-    st = sal_onnx_read(&g, path, err);
+    st = model_read(&g, path, err);
     return st == SAL_OK ? model_new(out, g, path, err) : st;
 }
 
@@ -186,7 +195,8 @@ sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n, c
     sal_status st;
 
     *out = NULL;
-    st = sal_onnx_read_memory(&g, bytes, n, name, NULL, err);
+    st = sal_gguf_is(bytes, n) ? sal_gguf_read_model_memory(&g, bytes, n, name, err)
+                               : sal_onnx_read_memory(&g, bytes, n, name, NULL, err);
     if (st == SAL_OK)
         st = model_new(out, g, name == NULL ? "model" : name, err);
     if (st == SAL_OK)

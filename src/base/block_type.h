@@ -44,9 +44,26 @@ static inline uint16_t sal_block_u16(const uint8_t *p)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
+static inline uint32_t sal_block_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 static inline float sal_block_f16(const uint8_t *p)
 {
     return sal_f16_to_f32(sal_block_u16(p));
+}
+
+/* Scale and minimum of run i of 8 in q4_k and q5_k: 12 bytes, six bits each. */
+static inline void sal_block_k_scale(const uint8_t *s, int i, int *scale, int *least)
+{
+    if (i < 4) {
+        *scale = s[i] & 63;
+        *least = s[i + 4] & 63;
+    } else {
+        *scale = (s[i + 4] & 15) | s[i - 4] >> 6 << 4;
+        *least = s[i + 4] >> 4 | s[i] >> 6 << 4;
+    }
 }
 
 static inline void sal_block_put_f16(uint8_t *p, float f)

@@ -8,7 +8,8 @@ bool mutate_format_of(const char *path, mutate_format *out)
         mutate_format format;
     } known[] = {{".onnx", MUTATE_ONNX}, {".npy", MUTATE_NPY},   {".png", MUTATE_PNG},
                  {".jpg", MUTATE_JPEG},  {".webp", MUTATE_WEBP}, {".json", MUTATE_JSON},
-                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT},  {".nii", MUTATE_NIFTI}};
+                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT},  {".nii", MUTATE_NIFTI},
+                 {".gguf", MUTATE_GGUF}};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t m = strlen(known[i].ending);
@@ -276,6 +277,8 @@ sal_status mutate(mutate_format format, sal_rng *rng, const sal_bytes *data, con
             SAL_TRY(mutate_onnx(rng, other, &b));
         else if (format == MUTATE_NPY)
             SAL_TRY(mutate_npy(rng, &b));
+        else if (format == MUTATE_GGUF)
+            SAL_TRY(mutate_gguf(rng, other, &b));
         else if (format == MUTATE_JSON)
             SAL_TRY(mutate_json(rng, other, &b));
         else

@@ -1,0 +1,129 @@
+/* GGUF: the reader, and tiny models of every architecture against PyTorch
+ * (tests/oracle/make_gguf.py). */
+#include "format/gguf.h"
+#include "harness.h"
+
+#include <salience/salience.h>
+#include <stdio.h>
+
+static const char *const gguf_names[] = {"llama",  "llama3", "linear", "yarn", "window",
+                                         "gemma3", "qwen2",  "qwen3",  "phi3"};
+
+static const char *gguf_path(const char *name, const char *ending, char buf[512])
+{
+    (void)snprintf(buf, 512, "%s/tests/golden/gguf/%s.%s", SAL_SOURCE_DIR, name, ending);
+    return buf;
+}
+
+static sal_tensor gguf_golden(const char *name, const char *what)
+{
+    char path[512], ending[64];
+    sal_tensor t = SAL_TENSOR_INIT;
+    sal_error err = {SAL_OK, 0, ""};
+
+    (void)snprintf(ending, sizeof(ending), "%s.npy", what);
+    CHECK_MSG(sal_npy_read(&t, gguf_path(name, ending, path), &err) == SAL_OK, "%s", err.msg);
+    return t;
+}
+
+/* Largest difference as a share of the largest number. */
+static double gguf_apart(const sal_tensor *a, const sal_tensor *b)
+{
+    double most = 0.0, apart = 0.0;
+
+    if (a == NULL || sal_tensor_count(a) != sal_tensor_count(b))
+        return INFINITY;
+    for (int64_t i = 0; i < sal_tensor_count(b); i++) {
+        most = fmax(most, fabs(sal_tensor_get(b, i)));
+        apart = fmax(apart, fabs(sal_tensor_get(a, i) - sal_tensor_get(b, i)));
+    }
+    return apart / most;
+}
+
+/* Logits and the gradient by the embeddings through packed weights. */
+TEST(models_are_pytorch)
+{
+    for (size_t i = 0; i < sizeof(gguf_names) / sizeof(gguf_names[0]); i++) {
+        const char *name = gguf_names[i], *wrt = "embeddings";
+        sal_tensor ids = gguf_golden(name, "ids"), seed = gguf_golden(name, "seed");
+        sal_tensor logits = gguf_golden(name, "logits"), gradient = gguf_golden(name, "gradient");
+        sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+        sal_error err = {SAL_OK, 0, ""};
+        sal_runner *r = NULL;
+        sal_model *m = NULL;
+        char path[512];
+
+        o.of = "logits";
+        o.wrt = &wrt;
+        o.n_wrt = 1;
+        o.outputs = &o.of;
+        o.n_outputs = 1;
+        CHECK_MSG(sal_model_open(&m, gguf_path(name, "gguf", path), &err) == SAL_OK, "%s", err.msg);
+        if (m != NULL && sal_runner_new(&r, m, &o, &err) == SAL_OK) {
+            CHECK_MSG(sal_runner_run(r, &ids, &seed, &err) == SAL_OK, "%s: %s", name, err.msg);
+            CHECK_MSG(gguf_apart(sal_runner_output(r, 0), &logits) < 3e-6, "%s: logits %g", name,
+                      gguf_apart(sal_runner_output(r, 0), &logits));
+            CHECK_MSG(gguf_apart(sal_runner_output(r, 1), &gradient) < 5e-6, "%s: gradient %g",
+                      name, gguf_apart(sal_runner_output(r, 1), &gradient));
+        }
+        sal_runner_free(r);
+        sal_model_free(m);
+        sal_tensor_free(&ids);
+        sal_tensor_free(&seed);
+        sal_tensor_free(&logits);
+        sal_tensor_free(&gradient);
+    }
+}
+
+TEST(reader)
+{
+    char path[512];
+    sal_error err = {SAL_OK, 0, ""};
+    sal_gguf *g = NULL;
+    const sal_gguf_tensor *t;
+    sal_tensor bytes = SAL_TENSOR_INIT;
+
+    CHECK_MSG(sal_gguf_open(&g, gguf_path("llama", "gguf", path), &err) == SAL_OK, "%s", err.msg);
+    if (g == NULL)
+        return;
+    CHECK_EQ(sal_gguf_version(g), 3);
+    CHECK_EQ(sal_gguf_int(g, "llama.block_count", 0), 2);
+    CHECK(fabs(sal_gguf_float(g, "llama.rope.freq_base", 0.0) - 10000.0) < 1e-9);
+    CHECK(sal_gguf_string(g, "general.name").n == strlen("tiny llama"));
+    CHECK(sal_gguf_find(g, "no.such") == NULL && sal_gguf_int(g, "general.name", -7) == -7);
+    t = sal_gguf_tensor_find(g, "blk.1.ffn_down.weight");
+    CHECK(t != NULL && sal_gguf_tensor_find(g, "blk.2.ffn_down.weight") == NULL);
+    if (t != NULL) {
+        CHECK_STR(t->type->name, "q4_1");
+        CHECK_EQ(t->rows, 64);
+        CHECK_EQ(t->dims[1], 96);
+        CHECK_EQ(t->row_bytes, 60);
+        CHECK(sal_gguf_bytes(g, t, &bytes, &err) == SAL_OK);
+    }
+    sal_gguf_close(g);
+    CHECK_EQ(sal_tensor_bytes(&bytes), 64 * 60); /* the tensor keeps the file mapped */
+    CHECK(sal_tensor_get(&bytes, 0) >= 0.0);
+    sal_tensor_free(&bytes);
+}
+
+/* Cut off anywhere, the file is refused with one line that names it. */
+TEST(cut_off)
+{
+    char path[512];
+    sal_error err = {SAL_OK, 0, ""};
+    sal_file f = {NULL, 0, false};
+
+    CHECK(sal_file_open(&f, gguf_path("llama", "gguf", path), &err) == SAL_OK);
+    for (size_t n = 0; n < f.size; n += n < 4000 ? 1 : 997) {
+        sal_gguf *g = NULL;
+
+        CHECK(sal_gguf_open_memory(&g, f.data, n, "short.gguf", &err) != SAL_OK);
+        CHECK(g == NULL && strncmp(err.msg, "short.gguf: ", 12) == 0);
+    }
+    sal_file_close(&f);
+}
+
+int main(int argc, char **argv)
+{
+    return harness_main(argc, argv, TESTS(T(models_are_pytorch), T(reader), T(cut_off)));
+}
