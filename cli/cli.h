@@ -182,8 +182,8 @@ const char *cli_data(const char *name, char *buf, size_t n);
 bool cli_models(char *buf, size_t n);
 /* A path, or the name of a pulled model. Returns buf. */
 const char *cli_model_path(const char *name, char *buf, size_t n);
-/* The tokenizer.json of a model: MODEL.tokenizer.json, or in its folder.
- * False when there is none. */
+/* The tokeniser of a model: MODEL.tokenizer.json, the model itself (a GGUF file, a folder with a
+ * tokenizer.json), or the tokenizer.json in its folder. False when there is none. */
 bool cli_tokenizer_path(const char *model, char *buf, size_t n);
 /* Make a folder and those above it; false with errno. */
 bool cli_make_folder(const char *path);

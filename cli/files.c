@@ -117,26 +117,46 @@ const char *cli_suffix(const char *path, const char *suffix, char *buf, size_t n
     return buf;
 }
 
+static bool files_readable(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+
+    if (f != NULL)
+        (void)fclose(f);
+    return f != NULL;
+}
+
+/* A GGUF file, or a folder with a tokenizer.json: these bring their own tokeniser. */
+static bool files_have_tokenizer(const char *path)
+{
+    char magic[4] = "", inside[CLI_PATH + 16];
+    FILE *f = fopen(path, "rb");
+    bool has = f != NULL && fread(magic, 1, 4, f) == 4 && memcmp(magic, "GGUF", 4) == 0;
+
+    if (f != NULL)
+        (void)fclose(f);
+    (void)snprintf(inside, sizeof(inside), "%s/tokenizer.json", path);
+    return has || files_readable(inside);
+}
+
 bool cli_tokenizer_path(const char *model, char *buf, size_t n)
 {
     char path[CLI_PATH], beside[CLI_PATH];
     const char *slash;
-    FILE *f;
 
     (void)cli_model_path(model, path, sizeof(path));
     (void)cli_suffix(path, ".tokenizer.json", buf, n);
-    f = fopen(buf, "rb");
-    if (f == NULL) {
-        slash = strrchr(path, '/');
-        (void)snprintf(beside, sizeof(beside), "%.*s", slash == NULL ? 0 : (int)(slash - path + 1),
-                       path);
-        if (strlen(beside) + sizeof("tokenizer.json") > n)
-            return false;
-        (void)snprintf(buf, n, "%stokenizer.json", beside);
-        f = fopen(buf, "rb");
+    if (files_readable(buf))
+        return true;
+    if (files_have_tokenizer(path)) {
+        (void)snprintf(buf, n, "%s", path);
+        return true;
     }
-    if (f == NULL)
+    slash = strrchr(path, '/');
+    (void)snprintf(beside, sizeof(beside), "%.*s", slash == NULL ? 0 : (int)(slash - path + 1),
+                   path);
+    if (strlen(beside) + sizeof("tokenizer.json") > n)
         return false;
-    (void)fclose(f);
-    return true;
+    (void)snprintf(buf, n, "%stokenizer.json", beside);
+    return files_readable(buf);
 }

@@ -115,6 +115,7 @@ int verb_tokenize(const cli_args *a)
 {
     cli_text text = {NULL, 0, 0, false, 0, false, false};
     sal_tokens ids = SAL_TOKENS_INIT;
+    sal_encode_opts opts = SAL_ENCODE_OPTS_INIT;
     sal_tokenizer *k = NULL;
     sal_error err = {SAL_OK, 0, ""};
     char path[CLI_PATH];
@@ -134,12 +135,18 @@ int verb_tokenize(const cli_args *a)
         status = tokenize_decode(a, k, &text);
         goto done;
     }
-    st = sal_tokenizer_encode(k, text.data == NULL ? "" : text.data, text.len,
-                              cli_has(a, OPT_special), &ids, &err);
+    opts.special = cli_has(a, OPT_special);
+    opts.plain = cli_has(a, OPT_plain);
+    st =
+        sal_tokenizer_encode_as(k, text.data == NULL ? "" : text.data, text.len, &opts, &ids, &err);
     if (st != SAL_OK) {
         status = cli_fail(from, st, &err);
     } else if (cli_has(a, OPT_json)) {
         status = tokenize_json(k, &ids);
+    } else if (cli_has(a, OPT_ids)) {
+        for (size_t i = 0; i < ids.n; i++)
+            printf(i == 0 ? "%ld" : " %ld", (long)ids.ids[i]);
+        printf("\n");
     } else {
         for (size_t i = 0; i < ids.n; i++)
             printf("%7ld  %s\n", (long)ids.ids[i], sal_tokenizer_token(k, ids.ids[i]));

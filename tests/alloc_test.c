@@ -262,7 +262,10 @@ static sal_status alloc_tokenizer(const char *name, sal_error *err)
 {
     static const char text[] = " na\xC3\xAFve  it's 42\n\xE4\xB8\xAD [MASK]<s> e\xCC\x81";
     char path[512], *back = NULL;
+    const char *part;
+    size_t n;
     sal_tokenizer *t = NULL;
+    sal_token_stream *stream = NULL;
     sal_tokens k = SAL_TOKENS_INIT;
 
     snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/tokenizer/%s.tokenizer.json", name);
@@ -272,6 +275,13 @@ static sal_status alloc_tokenizer(const char *name, sal_error *err)
         st = sal_tokenizer_encode(t, text, sizeof(text) - 1, true, &k, err);
     if (st == SAL_OK)
         st = sal_tokenizer_decode(t, k.ids, k.n, false, &back, NULL, err);
+    if (st == SAL_OK)
+        st = sal_token_stream_new(&stream, t, false, err);
+    for (size_t i = 0; i < k.n && st == SAL_OK; i++)
+        st = sal_token_stream_add(stream, k.ids[i], &part, &n, err);
+    if (st == SAL_OK)
+        st = sal_token_stream_end(stream, &part, &n, err);
+    sal_token_stream_free(stream);
     sal_text_free(back);
     sal_tokens_free(&k);
     sal_tokenizer_free(t);

@@ -37,6 +37,41 @@ static void compare(const sal_tokenizer *t, const char *name, const json_t *row,
     sal_tokens_free(&got);
 }
 
+/* What a stream gives piece by piece is the decoded text; pieces end with whole characters. */
+static void compare_stream(const sal_tokenizer *t, const char *name, const int32_t *ids, size_t n,
+                           bool skip)
+{
+    sal_token_stream *s = NULL;
+    char *text = NULL, *joined = calloc(1, 65536);
+    size_t bytes = 0, used = 0;
+
+    CHECK_OK(sal_tokenizer_decode(t, ids, n, skip, &text, &bytes, &err));
+    CHECK_OK(sal_token_stream_new(&s, t, skip, &err));
+    for (int round = 0; s != NULL && joined != NULL && round < 2; round++) {
+        used = 0;
+        for (size_t i = 0; i <= n; i++) {
+            const char *part = NULL;
+            size_t k = 0;
+
+            if (i < n)
+                CHECK_OK(sal_token_stream_add(s, ids[i], &part, &k, &err));
+            else
+                CHECK_OK(sal_token_stream_end(s, &part, &k, &err));
+            CHECK(used + k < 65536);
+            memcpy(joined + used, part, k);
+            used += k;
+            CHECK_MSG(i == n || k == 0 || used == bytes || ((uint8_t)text[used] & 0xC0) != 0x80 ||
+                          ((uint8_t)text[used - 1] & 0x80) == 0,
+                      "%s: a piece ends inside a character", name);
+        }
+        CHECK_MSG(used == bytes && memcmp(joined, text, bytes) == 0, "%s: %.40s streams as %.40s",
+                  name, text, joined);
+    }
+    sal_token_stream_free(s);
+    sal_text_free(text);
+    free(joined);
+}
+
 static void compare_decoded(const sal_tokenizer *t, const char *name, const json_t *row)
 {
     const json_t *want = json_object_get(row, "decoded"), *ids = json_object_get(row, "ids");
@@ -47,6 +82,8 @@ static void compare_decoded(const sal_tokenizer *t, const char *name, const json
     CHECK(count <= 1024);
     for (size_t i = 0; i < count && i < 1024; i++)
         list[i] = (int32_t)json_integer_value(json_array_get(ids, i));
+    compare_stream(t, name, list, count, true);
+    compare_stream(t, name, list, count, false);
     CHECK_OK(sal_tokenizer_decode(t, list, count, true, &text, &n, &err));
     if (text == NULL)
         return;
@@ -131,6 +168,45 @@ TEST(round_trip_of_bytes)
     sal_tokenizer_free(t);
 }
 
+/* Decoders that look at the begin and the end of the text, in one go and as a stream. */
+TEST(decoders_at_the_ends)
+{
+    static const struct {
+        const char *decoder, *want;
+    } rows[] = {
+        {"{\"type\":\"BPEDecoder\",\"suffix\":\"_\"}", "xa b a"},
+        {"{\"type\":\"Strip\",\"content\":\"x\",\"start\":1,\"stop\":1}", "a_b_a_"},
+        {"{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\","
+         "\"content\":\"x\",\"start\":2,\"stop\":0}]}",
+         "a_b_a_"},
+        {"{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\","
+         "\"content\":\"_\",\"start\":0,\"stop\":2}]}",
+         "xa_b_a"},
+        {"{\"type\":\"WordPiece\",\"prefix\":\"b\",\"cleanup\":false}", "x a__ a_"},
+        {"{\"type\":\"Metaspace\",\"replacement\":\"x\"}", "a_b_a_"},
+        {"null", "x a_ b_ a_"},
+    };
+    static const int32_t ids[] = {2, 0, 1, 0};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char file[512], *text = NULL;
+        sal_tokenizer *t = NULL;
+
+        (void)snprintf(file, sizeof(file),
+                       "{\"decoder\":%s,\"model\":{\"type\":\"BPE\",\"vocab\":{\"a_\":0,\"b_\":1,"
+                       "\"x\":2},\"merges\":[]}}",
+                       rows[i].decoder);
+        CHECK_OK(sal_tokenizer_open_memory(&t, file, strlen(file), "x.json", &err));
+        if (t == NULL)
+            continue;
+        CHECK_OK(sal_tokenizer_decode(t, ids, 4, false, &text, NULL, &err));
+        CHECK_STR(text, rows[i].want);
+        compare_stream(t, rows[i].decoder, ids, 4, false);
+        sal_text_free(text);
+        sal_tokenizer_free(t);
+    }
+}
+
 TEST(wrong_files)
 {
     static const char *const files[] = {
@@ -189,6 +265,6 @@ TEST(hostile_pattern)
 int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
-                        TESTS(T(as_the_package), T(offsets), T(round_trip_of_bytes), T(wrong_files),
-                              T(hostile_pattern)));
+                        TESTS(T(as_the_package), T(offsets), T(round_trip_of_bytes),
+                              T(decoders_at_the_ends), T(wrong_files), T(hostile_pattern)));
 }

@@ -3,6 +3,7 @@
 #define SALIENCE_SALIENCE_H
 
 #include <salience/catalogue.h>
+#include <salience/chat.h>
 #include <salience/error.h>
 #include <salience/evaluate.h>
 #include <salience/explain.h>

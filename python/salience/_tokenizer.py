@@ -27,7 +27,7 @@ class Tokens:
 
 
 class Tokenizer:
-    """A tokenizer.json file: a path, or the bytes of one."""
+    """The tokeniser of a tokenizer.json, of a folder with one, or of a GGUF file: a path, or the bytes of a file."""
 
     def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
         self._handle = Handle("sal_tokenizer_free")

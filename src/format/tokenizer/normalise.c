@@ -370,10 +370,22 @@ done:
 /* ---- SentencePiece's precompiled map: a double-array trie of UTF-8 strings, then the results ----
  */
 
+static sal_status precompiled_check(tok_step *s, sal_error *err)
+{
+    size_t units = s->blob_n < 4 ? 0
+                                 : (size_t)s->blob[0] | (size_t)s->blob[1] << 8 |
+                                       (size_t)s->blob[2] << 16 | (size_t)s->blob[3] << 24;
+
+    if (units % 4 != 0 || units == 0 || units > s->blob_n - 4 || s->blob[s->blob_n - 1] != 0)
+        return sal_fail(err, SAL_EFORMAT, "a precompiled map is damaged");
+    s->numbers[0] = (int64_t)(units / 4);
+    return SAL_OK;
+}
+
 static sal_status precompiled_read(tok_step *s, const json_t *json, sal_error *err)
 {
     const char *text = json_string_value(json_object_get(json, "precompiled_charsmap"));
-    size_t n = text == NULL ? 0 : strlen(text), bits = 0, units;
+    size_t n = text == NULL ? 0 : strlen(text), bits = 0;
     uint32_t word = 0;
 
     if (n < 8)
@@ -395,13 +407,17 @@ static sal_status precompiled_read(tok_step *s, const json_t *json, sal_error *e
             s->blob[s->blob_n++] = (uint8_t)(word >> bits);
         }
     }
-    units = s->blob_n < 4 ? 0
-                          : (size_t)s->blob[0] | (size_t)s->blob[1] << 8 |
-                                (size_t)s->blob[2] << 16 | (size_t)s->blob[3] << 24;
-    if (units % 4 != 0 || units == 0 || units > s->blob_n - 4 || s->blob[s->blob_n - 1] != 0)
-        return sal_fail(err, SAL_EFORMAT, "a precompiled map is damaged");
-    s->numbers[0] = (int64_t)(units / 4);
-    return SAL_OK;
+    return precompiled_check(s, err);
+}
+
+sal_status tok_precompiled_set(tok_step *s, const uint8_t *bytes, size_t n, sal_error *err)
+{
+    s->blob = sal_malloc(n + 1);
+    if (s->blob == NULL)
+        return sal_fail_nomem(err);
+    memcpy(s->blob, bytes, n);
+    s->blob_n = n;
+    return precompiled_check(s, err);
 }
 
 static uint32_t precompiled_unit(const tok_step *s, size_t i)

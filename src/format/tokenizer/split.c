@@ -85,13 +85,14 @@ static sal_status split_pattern(const tok_pattern *p, tok_behaviour how, bool in
     tok_matcher m = {.p = NULL};
     sal_status st = SAL_OK;
 
+    SAL_TRY(tok_matcher_new(&m, p, in->text.v, in->text.n, err));
     for (size_t i = 0; i < in->n; i++) {
         const tok_char *v = in->text.v + in->v[i].begin;
         size_t n = in->v[i].end - in->v[i].begin, from = 0;
         split_out s = {v, out, how, SIZE_MAX, false};
         bool found = true;
 
-        SAL_TRY(tok_matcher_new(&m, p, v, n, err));
+        tok_matcher_part(&m, in->v[i]);
         while (found) {
             tok_range r = {n, n};
 
@@ -102,7 +103,6 @@ static sal_status split_pattern(const tok_pattern *p, tok_behaviour how, bool in
             from = r.end;
         }
         SAL_TRY(split_end(&s, err));
-        tok_matcher_free(&m);
     }
 done:
     tok_matcher_free(&m);
@@ -262,14 +262,16 @@ static sal_status bytes_map(const tok_pieces *in, tok_pieces *out, sal_error *er
     for (size_t i = 0; i < in->n; i++) {
         size_t open = out->text.n;
 
+        SAL_TRY(sal_grow(&out->text.v, open + 4 * (in->v[i].end - in->v[i].begin), &out->text.cap,
+                         sizeof(*out->text.v), err));
         for (size_t k = in->v[i].begin; k < in->v[i].end; k++) {
             const tok_char *c = &in->text.v[k];
             char bytes[4] = {(char)(c->c & 0xFF)};
-            size_t n = c->c >= TOK_BYTE ? 1 : tok_utf8(c->c, bytes);
+            size_t n = c->c < 0x80 || c->c >= TOK_BYTE ? 1 : tok_utf8(c->c, bytes);
 
             for (size_t b = 0; b < n; b++)
-                SAL_TRY(tok_text_add(&out->text, tok_byte_char((uint8_t)bytes[b]), c->begin, c->end,
-                                     err));
+                out->text.v[out->text.n++] =
+                    (tok_char){tok_byte_char((uint8_t)bytes[b]), c->begin, c->end};
         }
         SAL_TRY(tok_pieces_close(out, open, err));
     }

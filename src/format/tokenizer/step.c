@@ -134,7 +134,7 @@ void tok_pattern_free(tok_pattern *p)
 sal_status tok_matcher_new(tok_matcher *m, const tok_pattern *p, const tok_char *v, size_t n,
                            sal_error *err)
 {
-    *m = (tok_matcher){.p = p, .n = n};
+    *m = (tok_matcher){.p = p, .begin = 0, .n = n};
     m->subject = sal_calloc(n + 1, sizeof(*m->subject));
     if (p->code != NULL) {
         m->data = pcre2_match_data_create_from_pattern(p->code, NULL);
@@ -145,23 +145,32 @@ sal_status tok_matcher_new(tok_matcher *m, const tok_pattern *p, const tok_char 
         return sal_fail_nomem(err);
     }
     if (p->code != NULL) {
-        (void)pcre2_set_match_limit(m->context, 2000000);
+        (void)pcre2_set_match_limit(m->context, (uint32_t)SAL_MIN(2000000 + 8 * n, UINT32_MAX));
         (void)pcre2_set_depth_limit(m->context, 20000);
         (void)pcre2_set_heap_limit(m->context, 32768);
     }
+    /* U+180E was a space once and still is one for PCRE2: another format character stands for it.
+     */
     for (size_t i = 0; i < n; i++)
-        m->subject[i] = v[i].c >= TOK_BYTE ? 0xFFFD : v[i].c;
+        m->subject[i] = v[i].c >= TOK_BYTE ? 0xFFFD : v[i].c == 0x180E ? 0x200B : v[i].c;
     return SAL_OK;
+}
+
+void tok_matcher_part(tok_matcher *m, tok_range r)
+{
+    m->begin = r.begin;
+    m->n = r.end - r.begin;
 }
 
 sal_status tok_matcher_next(tok_matcher *m, size_t from, bool *found, tok_range *r, sal_error *err)
 {
     const tok_pattern *p = m->p;
+    const uint32_t *subject = m->subject + m->begin;
 
     *found = false;
     if (p->code == NULL) {
         for (size_t i = from; i + p->n <= m->n; i++) {
-            if (memcmp(m->subject + i, p->literal, p->n * sizeof(*p->literal)) == 0) {
+            if (memcmp(subject + i, p->literal, p->n * sizeof(*p->literal)) == 0) {
                 *r = (tok_range){i, i + p->n};
                 *found = true;
                 return SAL_OK;
@@ -171,8 +180,7 @@ sal_status tok_matcher_next(tok_matcher *m, size_t from, bool *found, tok_range 
     }
     while (from <= m->n) {
         const size_t *at;
-        int rc =
-            pcre2_match(p->code, m->subject, m->n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
+        int rc = pcre2_match(p->code, subject, m->n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
 
         if (rc == PCRE2_ERROR_NOMATCH)
             return SAL_OK;

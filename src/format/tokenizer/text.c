@@ -162,33 +162,44 @@ sal_status tok_map_new(tok_map *m, size_t count, sal_error *err)
     return SAL_OK;
 }
 
-static struct tok_slot *map_slot(const tok_map *m, const char *key, size_t n)
+uint64_t tok_map_hash(const char *key, size_t n, uint64_t hash)
 {
-    size_t i = (size_t)sal_hash(key, n, 17) & (m->size - 1);
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (uint8_t)key[i]) * 0x100000001B3U;
+    return hash;
+}
 
-    while (m->slots[i].key != NULL && (m->slots[i].n != n || memcmp(m->slots[i].key, key, n) != 0))
+static struct tok_slot *map_slot(const tok_map *m, const char *key, size_t n, uint64_t hash)
+{
+    size_t i = (size_t)(hash ^ hash >> 29) & (m->size - 1);
+
+    while (m->slots[i].key != NULL && (m->slots[i].hash != (uint32_t)hash || m->slots[i].n != n ||
+                                       memcmp(m->slots[i].key, key, n) != 0))
         i = (i + 1) & (m->size - 1);
     return &m->slots[i];
 }
 
 bool tok_map_put(tok_map *m, const char *key, size_t n, int32_t id)
 {
-    struct tok_slot *s = map_slot(m, key, n);
+    uint64_t hash = tok_map_hash(key, n, TOK_MAP_HASH);
+    struct tok_slot *s = map_slot(m, key, n, hash);
 
     if (s->key != NULL)
         return false;
-    *s = (struct tok_slot){key, (uint32_t)n, id};
+    *s = (struct tok_slot){key, (uint32_t)hash, (uint32_t)n, id};
     return true;
+}
+
+int32_t tok_map_find(const tok_map *m, const char *key, size_t n, uint64_t hash)
+{
+    const struct tok_slot *s = m->size == 0 ? NULL : map_slot(m, key, n, hash);
+
+    return s == NULL || s->key == NULL ? -1 : s->id;
 }
 
 int32_t tok_map_get(const tok_map *m, const char *key, size_t n)
 {
-    const struct tok_slot *s;
-
-    if (m->size == 0)
-        return -1;
-    s = map_slot(m, key, n);
-    return s->key == NULL ? -1 : s->id;
+    return tok_map_find(m, key, n, tok_map_hash(key, n, TOK_MAP_HASH));
 }
 
 void tok_map_free(tok_map *m)

@@ -5,7 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-#define UNIGRAM_UNKNOWN 10.0
+enum { UNIGRAM_LONGEST = 1024 };
+
+sal_status tok_unigram_check(const sal_tokenizer *t, sal_error *err)
+{
+    if (t->longest > UNIGRAM_LONGEST)
+        return sal_fail(err, SAL_EUNSUPPORTED, "a token has %zu bytes, more than the %d of Unigram",
+                        t->longest, UNIGRAM_LONGEST);
+    return SAL_OK;
+}
 
 static sal_status unigram_read(sal_tokenizer *t, const json_t *json, sal_error *err)
 {
@@ -23,15 +31,15 @@ static sal_status unigram_read(sal_tokenizer *t, const json_t *json, sal_error *
             return sal_fail(err, SAL_EFORMAT, "token %zu has no score", i);
         t->scores[i] = json_number_value(json_array_get(pair, 1));
         least = fmin(least, t->scores[i]);
-        t->longest = SAL_MAX(t->longest, strlen(t->tokens[i]));
     }
+    t->n_scores = n;
     t->unk = json_is_integer(unk) && json_integer_value(unk) >= 0 &&
                      json_integer_value(unk) < (json_int_t)n
                  ? (int32_t)json_integer_value(unk)
                  : -1;
-    t->unk_score = least - UNIGRAM_UNKNOWN;
+    t->unk_score = least - TOK_UNKNOWN_PENALTY;
     t->byte_fallback = tok_flag(json, "byte_fallback", false);
-    return SAL_OK;
+    return tok_unigram_check(t, err);
 }
 
 /* The best way to a place between two characters. */
@@ -41,18 +49,28 @@ typedef struct unigram_node {
     int32_t id;
 } unigram_node;
 
+/* Of a GGUF vocabulary: can the token be found in text? */
+static bool unigram_is_text(const sal_tokenizer *t, int32_t id)
+{
+    return t->types == NULL || t->types[id] == TOK_TYPE_NORMAL || t->types[id] == TOK_TYPE_USER ||
+           t->types[id] == TOK_TYPE_UNUSED;
+}
+
 /* All tokens that begin at character i. */
 static void unigram_from(const sal_tokenizer *t, const char *bytes, const size_t *at, size_t i,
                          size_t n, unigram_node *nodes)
 {
     double here = i == 0 ? 0.0 : nodes[i].score;
+    uint64_t hash = TOK_MAP_HASH;
     bool single = false;
 
     for (size_t to = i + 1; to <= n && at[to] - at[i] <= t->longest; to++) {
-        int32_t id = tok_map_get(&t->vocab, bytes + at[i], at[to] - at[i]);
+        int32_t id;
 
-        if (id < 0 || (size_t)id >= json_array_size(json_object_get(
-                                        json_object_get(t->json, "model"), "vocab")))
+        hash = tok_map_hash(bytes + at[to - 1], at[to] - at[to - 1], hash);
+        id = tok_map_find(&t->vocab, bytes + at[i], at[to] - at[i], hash);
+
+        if (id < 0 || (size_t)id >= t->n_scores || !unigram_is_text(t, id))
             continue;
         single = single || to == i + 1;
         if (nodes[to].from == SIZE_MAX || here + t->scores[id] > nodes[to].score)
@@ -115,13 +133,14 @@ done:
 }
 
 static sal_status unigram_encode(const sal_tokenizer *t, const tok_char *word, size_t n,
-                                 tok_ids *out, sal_error *err)
+                                 tok_work *w, tok_ids *out, sal_error *err)
 {
     unigram_node *nodes = sal_calloc(n + 1, sizeof(*nodes));
     size_t *at = sal_calloc(n + 1, sizeof(*at)), *order = sal_calloc(n + 1, sizeof(*order));
     char *bytes = sal_calloc(4 * n + 1, 1);
     sal_status st = SAL_OK;
 
+    (void)w;
     if (nodes == NULL || at == NULL || bytes == NULL || order == NULL)
         SAL_TRY(sal_fail_nomem(err));
     for (size_t i = 0; i < n; i++)

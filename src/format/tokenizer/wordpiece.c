@@ -30,28 +30,27 @@ static sal_status wordpiece_read(sal_tokenizer *t, const json_t *json, sal_error
 }
 
 static sal_status wordpiece_encode(const sal_tokenizer *t, const tok_char *word, size_t n,
-                                   tok_ids *out, sal_error *err)
+                                   tok_work *w, tok_ids *out, sal_error *err)
 {
-    size_t first = out->n, prefix = strlen(t->prefix), from = 0;
+    size_t first = out->n, from = 0;
     uint32_t begin = word[0].begin, end = word[n - 1].end;
-    char *key = NULL;
     sal_status st = SAL_OK;
 
     if (n > t->max_chars)
         return tok_ids_add(out, t->unk, begin, end, err);
-    key = sal_calloc(prefix + 4 * n + 1, 1);
-    if (key == NULL)
-        return sal_fail_nomem(err);
     while (from < n) {
-        size_t bytes = from > 0 ? prefix : 0, to = from, best = from;
+        const char *prefix = from > 0 ? t->prefix : t->first;
+        size_t best = from;
         int32_t id = -1;
 
-        memcpy(key, t->prefix, bytes);
-        for (; to < n; to++) {
+        w->bytes.len = 0;
+        SAL_TRY(sal_bytes_add(&w->bytes, prefix, strlen(prefix), err));
+        for (size_t to = from; to < n && w->bytes.len < t->longest; to++) {
+            char buf[4];
             int32_t k;
 
-            bytes += tok_utf8(word[to].c, key + bytes);
-            k = tok_map_get(&t->vocab, key, bytes);
+            SAL_TRY(sal_bytes_add(&w->bytes, buf, tok_utf8(word[to].c, buf), err));
+            k = tok_map_get(&t->vocab, w->bytes.data, w->bytes.len);
             if (k >= 0) {
                 id = k;
                 best = to + 1;
@@ -59,31 +58,31 @@ static sal_status wordpiece_encode(const sal_tokenizer *t, const tok_char *word,
         }
         if (id < 0) {
             out->n = first;
-            SAL_TRY(tok_ids_add(out, t->unk, begin, end, err));
-            break;
+            return tok_ids_add(out, t->unk, begin, end, err);
         }
         SAL_TRY(tok_ids_add(out, id, word[from].begin, word[best - 1].end, err));
         from = best;
     }
 done:
-    sal_free(key);
     return st;
 }
 
 static sal_status wordlevel_encode(const sal_tokenizer *t, const tok_char *word, size_t n,
-                                   tok_ids *out, sal_error *err)
+                                   tok_work *w, tok_ids *out, sal_error *err)
 {
-    char *key = sal_calloc(4 * n + 1, 1);
-    size_t bytes = 0;
     int32_t id;
+    sal_status st = SAL_OK;
 
-    if (key == NULL)
-        return sal_fail_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        bytes += tok_utf8(word[i].c, key + bytes);
-    id = tok_map_get(&t->vocab, key, bytes);
-    sal_free(key);
-    return tok_ids_add(out, id < 0 ? t->unk : id, word[0].begin, word[n - 1].end, err);
+    w->bytes.len = 0;
+    for (size_t i = 0; i < n; i++) {
+        char buf[4];
+
+        SAL_TRY(sal_bytes_add(&w->bytes, buf, tok_utf8(word[i].c, buf), err));
+    }
+    id = tok_map_get(&t->vocab, w->bytes.data, w->bytes.len);
+    st = tok_ids_add(out, id < 0 ? t->unk : id, word[0].begin, word[n - 1].end, err);
+done:
+    return st;
 }
 
 const tok_model_type tok_wordpiece = {"WordPiece", wordpiece_read, wordpiece_encode};
