@@ -142,6 +142,9 @@ typedef struct cli_progress {
 
 /* Let Ctrl-C set a flag (graceful) or end the program with 130. A second one always ends it. */
 void cli_signals(bool graceful);
+bool cli_interrupted(void);
+/* Forget a Ctrl-C that has been answered. */
+void cli_resume(void);
 /* On a terminal only, and not with --quiet. */
 void cli_progress_begin(cli_progress *p, const cli_args *a);
 bool cli_progress_step(void *p, double done); /* a sal_progress_fn */
@@ -190,6 +193,10 @@ bool cli_make_folder(const char *path);
 /* FOLDER/prefixNAME.npy with '/' and ':' of the name as '_'. Returns buf. */
 const char *cli_npy_path(const char *folder, const char *prefix, const char *name, char *buf,
                          size_t n);
+/* All of a file, "-" for the standard input, behind what *t holds. False and *status after a
+ * failure. */
+bool cli_text_read(cli_text *t, const char *path, int *status);
+bool cli_exists(const char *path);
 bool cli_ends_with(const char *text, const char *end);
 /* The same name with another suffix. Returns buf. */
 const char *cli_suffix(const char *path, const char *suffix, char *buf, size_t n);

@@ -160,3 +160,29 @@ bool cli_tokenizer_path(const char *model, char *buf, size_t n)
     (void)snprintf(buf, n, "%stokenizer.json", beside);
     return files_readable(buf);
 }
+
+bool cli_text_read(cli_text *t, const char *path, int *status)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char chunk[1 << 14];
+    size_t n;
+    bool ok;
+
+    if (f == NULL) {
+        *status = cli_fail_text("%s: cannot be opened", path);
+        return false;
+    }
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        cli_text_add(t, chunk, n);
+    ok = ferror(f) == 0 && !t->failed;
+    if (f != stdin)
+        (void)fclose(f);
+    if (!ok)
+        *status = cli_fail_text("%s: cannot be read", path);
+    return ok;
+}
+
+bool cli_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}

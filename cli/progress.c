@@ -26,6 +26,16 @@ void cli_signals(bool graceful)
     (void)sigaction(SIGINT, &sa, NULL);
 }
 
+bool cli_interrupted(void)
+{
+    return progress_interrupted != 0;
+}
+
+void cli_resume(void)
+{
+    progress_interrupted = 0;
+}
+
 double cli_seconds(void)
 {
     struct timespec t;

@@ -163,6 +163,70 @@ static void list_checks_print(void)
     }
 }
 
+/* ---- language models ---- */
+
+static void list_policies_json(cli_text *t)
+{
+    sal_policy_info r;
+
+    for (size_t i = 0; sal_policy_at(i, &r); i++) {
+        json_open(t, NULL, '{');
+        json_string(t, "name", r.name);
+        json_number(t, "bits", r.bits);
+        json_string(t, "help", r.help);
+        json_close(t, '}');
+    }
+}
+
+static void list_policies_print(void)
+{
+    sal_policy_info r;
+
+    for (size_t i = 0; sal_policy_at(i, &r); i++)
+        printf("%s%-14s%s %4.1f bits  %s\n", cli_bold(true), r.name, cli_bold(false), r.bits,
+               r.help);
+}
+
+static void list_architectures_json(cli_text *t)
+{
+    sal_architecture_info r;
+
+    for (size_t i = 0; sal_architecture_info_at(i, &r); i++) {
+        json_open(t, NULL, '{');
+        json_string(t, "name", r.name);
+        json_string(t, "help", r.help);
+        json_close(t, '}');
+    }
+}
+
+static void list_architectures_print(void)
+{
+    sal_architecture_info r;
+
+    for (size_t i = 0; sal_architecture_info_at(i, &r); i++)
+        printf("%s%-14s%s %s\n", cli_bold(true), r.name, cli_bold(false), r.help);
+}
+
+static void list_templates_json(cli_text *t)
+{
+    sal_chat_template_info r;
+
+    for (size_t i = 0; sal_chat_template_at(i, &r); i++) {
+        json_open(t, NULL, '{');
+        json_string(t, "name", r.name);
+        json_string(t, "help", r.help);
+        json_close(t, '}');
+    }
+}
+
+static void list_templates_print(void)
+{
+    sal_chat_template_info r;
+
+    for (size_t i = 0; sal_chat_template_at(i, &r); i++)
+        printf("%s%-14s%s %s\n", cli_bold(true), r.name, cli_bold(false), r.help);
+}
+
 static const list_table list_tables[] = {
     {"methods", list_methods_json, list_methods_print, NULL},
     {"checks", list_checks_json, list_checks_print, NULL},
@@ -170,7 +234,9 @@ static const list_table list_tables[] = {
     {"ops", list_ops_json, list_ops_print, NULL},
     {"rules", list_rules_json, list_rules_print, NULL},
     {"targets", list_targets_json, list_targets_print, NULL},
-    {"policies", NULL, NULL, "this version has no policies"},
+    {"policies", list_policies_json, list_policies_print, NULL},
+    {"templates", list_templates_json, list_templates_print, NULL},
+    {"architectures", list_architectures_json, list_architectures_print, NULL},
 };
 
 int verb_list(const cli_args *a)

@@ -46,6 +46,25 @@ SAL_API size_t sal_target_count(void);
 /* False beyond the end. The strings are static. */
 SAL_API bool sal_target_at(size_t i, sal_target_info *out);
 
+typedef struct sal_policy_info {
+    const char *name, *help;
+    double bits; /* of a number of a key or value, scales included */
+} sal_policy_info;
+
+/* The table of policies of the key-value cache. */
+SAL_API size_t sal_policy_count(void);
+/* False beyond the end. The strings are static. */
+SAL_API bool sal_policy_at(size_t i, sal_policy_info *out);
+
+typedef struct sal_architecture_info {
+    const char *name, *help;
+} sal_architecture_info;
+
+/* The table of families of language models. */
+SAL_API size_t sal_architecture_info_count(void);
+/* False beyond the end. The strings are static. */
+SAL_API bool sal_architecture_info_at(size_t i, sal_architecture_info *out);
+
 #ifdef __cplusplus
 }
 #endif

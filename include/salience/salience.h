@@ -10,6 +10,7 @@
 #include <salience/file.h>
 #include <salience/image.h>
 #include <salience/labels.h>
+#include <salience/lm.h>
 #include <salience/model.h>
 #include <salience/picture.h>
 #include <salience/run.h>

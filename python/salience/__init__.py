@@ -12,14 +12,12 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ._catalogue import Method, Parameter, methods, operators, rules, targets
-from ._chat import ChatTemplate
 from ._lib import Cancelled, Error, lib as _library
 from ._model import Model, Value
 from ._tokenizer import Tokenizer, Tokens
 
 __version__: str = _library.sal_version().decode()
-__all__ = ["Cancelled", "ChatTemplate", "Check", "Class", "Error", "Explanation", "Method", "Model", "Parameter", "Sheet",
-           "Tokenizer", "Tokens", "Value", "compare",
+__all__ = ["Cancelled", "Check", "Class", "Error", "Explanation", "Method", "Model", "Parameter", "Sheet", "Tokenizer", "Tokens", "Value", "compare",
            "load", "methods", "operators", "rules", "targets", "threads"]
 
 

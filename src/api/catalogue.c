@@ -1,6 +1,9 @@
 /* The tables for listings. */
 #include "api/api.h"
 
+#include "exec/cache_tiles.h"
+#include "format/language/language.h"
+
 #include "diff/diff.h"
 #include "graph/op.h"
 
@@ -81,5 +84,40 @@ bool sal_target_at(size_t i, sal_target_info *out)
     if (i >= SAL_COUNTOF(catalogue_targets))
         return false;
     *out = catalogue_targets[i];
+    return true;
+}
+
+size_t sal_policy_count(void)
+{
+    return sal_cache_policy_count();
+}
+
+bool sal_policy_at(size_t i, sal_policy_info *out)
+{
+    enum { SIZE = 64 };
+    const sal_cache_policy *p = sal_cache_policy_at(i);
+
+    if (p == NULL)
+        return false;
+    *out = (sal_policy_info){
+        p->name, p->what,
+        8.0 *
+            (double)(sal_cache_tile_bytes(p->keys, SIZE) + sal_cache_tile_bytes(p->values, SIZE)) /
+            (2.0 * SIZE * SAL_CACHE_TILE)};
+    return true;
+}
+
+size_t sal_architecture_info_count(void)
+{
+    return sal_architecture_count();
+}
+
+bool sal_architecture_info_at(size_t i, sal_architecture_info *out)
+{
+    const sal_architecture *a = sal_architecture_at(i);
+
+    if (a == NULL)
+        return false;
+    *out = (sal_architecture_info){a->name, a->what};
     return true;
 }

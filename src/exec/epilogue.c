@@ -164,8 +164,22 @@ static bool epilogue_anchor_takes(const sal_plan *p, const sal_node *anchor)
     return true;
 }
 
+/* A product with a packed matrix takes one Add of a value of its own shape. */
+static bool epilogue_fits_packed(const sal_plan *p, const sal_node *anchor, const sal_node *e,
+                                 int chain)
+{
+    const sal_value *y = sal_val(p->g, anchor->out[0]);
+    const sal_value *x = e->n_in == 2 ? sal_val(p->g, e->in[1 - chain]) : NULL;
+    if (e->in[chain] != anchor->out[0] || strcmp(e->op->name, "Add") != 0 ||
+        sal_node_int(anchor, "transposed", 0) != 0 || x->dtype != SAL_F32 || y->dtype != SAL_F32)
+        return false;
+    return x->rank == y->rank && memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims) == 0;
+}
+
 bool sal_epilogue_fits(const sal_plan *p, const sal_node *anchor, const sal_node *e, int chain)
 {
+    if (strcmp(anchor->op->name, "PackedMatMul") == 0)
+        return epilogue_fits_packed(p, anchor, e, chain);
     if (sal_plan_dtype(p, anchor->out[0]) != SAL_F32 || !epilogue_anchor_takes(p, anchor))
         return false;
     return epilogue_form_of(p, anchor, e, chain).kind != EPI_NONE;

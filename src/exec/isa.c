@@ -43,3 +43,12 @@ const sal_isa_table *sal_isa(void)
     }
     return t;
 }
+
+bool sal_isa_vnni(void)
+{
+#ifdef SAL_ISA_X86
+    return sal_isa() == &sal_isa_table__avx512 && __builtin_cpu_supports("avx512vnni") != 0;
+#else
+    return false;
+#endif
+}

@@ -2,8 +2,11 @@
 #ifndef SAL_EXEC_ISA_H
 #define SAL_EXEC_ISA_H
 
+#include "exec/cache_tiles.h"
 #include "exec/conv_rows.h"
+#include "exec/packed_rows.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -64,10 +67,14 @@ typedef struct sal_isa_table {
     /* The convolution kernel for segments of this many pixels at this stride; NULL when there is
      * none. */
     sal_conv_row_fn (*conv_rows)(int pixels, int stride);
+    const sal_packed_isa *packed; /* products with packed matrices */
+    const sal_cache_isa *cache;   /* attention over a key-value cache */
 } sal_isa_table;
 
 /* The best table for this machine, or a lesser one when the environment variable SAL_CPU says
  * "baseline" or "avx2". Read once. */
 const sal_isa_table *sal_isa(void);
+/* Has this machine the byte products of AVX-512 VNNI, and is the table that of AVX-512? */
+bool sal_isa_vnni(void);
 
 #endif

@@ -13,18 +13,37 @@
 static const sal_kernel kernel_table[] = {
 #define SAL_KERNEL(op, function, file) {#op, sal_lower_##function},
 #define SAL_ANCHOR(op)
+#define SAL_COVERS(op, function)
 #include "exec/kernels.def"
 #undef SAL_KERNEL
 #undef SAL_ANCHOR
+#undef SAL_COVERS
     {NULL, NULL},
 };
+
+/* Does the kernel of n's operator take this node? */
+static bool lower_covered(const sal_plan *p, const sal_graph *g, const sal_node *n)
+{
+#define SAL_KERNEL(op, function, file)
+#define SAL_ANCHOR(op)
+#define SAL_COVERS(of, function)                                                                   \
+    if (strcmp(n->op->name, #of) == 0)                                                             \
+        return sal_covers_##function(p, g, n);
+#include "exec/kernels.def"
+#undef SAL_KERNEL
+#undef SAL_ANCHOR
+#undef SAL_COVERS
+    return true;
+}
 
 static const char *const anchor_table[] = {
 #define SAL_KERNEL(op, function, file)
 #define SAL_ANCHOR(op) #op,
+#define SAL_COVERS(op, function)
 #include "exec/kernels.def"
 #undef SAL_KERNEL
 #undef SAL_ANCHOR
+#undef SAL_COVERS
     NULL,
 };
 
@@ -51,8 +70,10 @@ static bool lower_must_expand(const sal_graph *g, const sal_node *n, void *ctx)
     sal_tile_op op;
     float p0, p1;
     int operands;
-    const bool *reference = ctx;
-    if (n->op->expand == NULL || (!*reference && sal_kernel_find(n->op->name) != NULL))
+    const sal_plan *p = ctx;
+    const bool *reference = &p->reference;
+    if (n->op->expand == NULL ||
+        (!*reference && sal_kernel_find(n->op->name) != NULL && lower_covered(p, g, n)))
         return false;
     if (n->op->eval == NULL)
         return true;
@@ -327,7 +348,7 @@ done:
 static sal_status lower_prepare_graph(sal_plan *p, sal_error *err)
 {
     sal_status st = SAL_OK;
-    SAL_TRY(sal_pass_expand(p->g, lower_must_expand, &p->reference, err));
+    SAL_TRY(sal_pass_expand(p->g, lower_must_expand, p, err));
     if (!p->reference) {
         sal_fold how = SAL_FOLD(sal_node_eval);
         how.keep_transposed = true;

@@ -92,7 +92,10 @@ struct sal_plan {
     int threads;
     sal_dtype precision;
     bool reference;
-    int block; /* channels a block: 16 with AVX-512, else 8 */
+    sal_packed packed;
+    sal_cache *cache;     /* of the caller; NULL: none */
+    int32_t cache_layers; /* Attention nodes that use it */
+    int block;            /* channels a block: 16 with AVX-512, else 8 */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     sal_pvalue *values;

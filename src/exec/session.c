@@ -167,6 +167,8 @@ sal_status sal_session_take(sal_session **out, sal_graph *g, const sal_session_o
     p->threads = opts->threads > 0 ? opts->threads : had;
     p->precision = opts->precision == SAL_BF16 ? SAL_BF16 : SAL_F32;
     p->reference = opts->reference;
+    p->packed = opts->packed;
+    p->cache = opts->cache;
     omp_set_num_threads(p->threads); /* oneDNN binds the number when a primitive is made */
     SAL_TRY(sal_lower_graph(p, err));
     SAL_TRY(session_release_constants(p, err));

@@ -6,9 +6,16 @@
 #ifndef SAL_EXEC_SESSION_H
 #define SAL_EXEC_SESSION_H
 
+#include "exec/cache.h"
 #include "graph/graph.h"
 
 typedef struct sal_session sal_session;
+
+/* How products with packed matrices are computed. */
+typedef enum sal_packed {
+    SAL_PACKED_EXACT, /* float32 arithmetic with the unpacked numbers */
+    SAL_PACKED_FAST /* a few rows at once: activations rounded to 8 bits; many: both to bfloat16 */
+} sal_packed;
 
 typedef struct sal_session_opts {
     uint32_t struct_size; /* set by SAL_SESSION_OPTS_INIT */
@@ -16,11 +23,16 @@ typedef struct sal_session_opts {
     sal_dtype precision;  /* SAL_F32; SAL_BF16 keeps activations and weights of heavy kernels in
                              bfloat16 */
     bool reference;       /* run every node by its evaluator: slow, for comparison */
+    sal_packed packed;
+    sal_cache *cache; /* causal Attention nodes append their keys and values to it and attend over
+                         all that it holds, the i-th node in layer i; the rows of the batch are
+                         those of sal_cache_rows(), and sal_cache_advance() ends a run. Outlives the
+                         session. NULL: attention sees what the graph gives it */
 } sal_session_opts;
 
 #define SAL_SESSION_OPTS_INIT                                                                      \
     {                                                                                              \
-        (uint32_t)sizeof(sal_session_opts), 0, SAL_F32, false                                      \
+        (uint32_t)sizeof(sal_session_opts), 0, SAL_F32, false, SAL_PACKED_EXACT, NULL              \
     }
 
 /* All shapes of g must be static (graph/passes/passes.h binds them). *out: sal_session_free(). */

@@ -1,4 +1,5 @@
-/* Softmax, SoftmaxGrad, LayerNormalization and LayerNormGrad over the last axes: independent rows.
+/* Softmax, SoftmaxGrad, LayerNormalization, LayerNormGrad and RMSNormalization over the last axes:
+ * independent rows.
  */
 #include "exec/epilogue.h"
 #include "exec/isa.h"
@@ -12,7 +13,7 @@ typedef struct rows_state {
     float epsilon;
     bool half; /* rows are bfloat16 */
     const sal_isa_table *isa;
-    enum { ROWS_SOFTMAX, ROWS_SOFTMAX_GRAD, ROWS_NORM, ROWS_NORM_GRAD } kind;
+    enum { ROWS_SOFTMAX, ROWS_SOFTMAX_GRAD, ROWS_NORM, ROWS_NORM_GRAD, ROWS_RMS } kind;
 } rows_state;
 
 static void rows_one(const rows_state *r, float *y, const float *a, const float *b, const float *c)
@@ -30,13 +31,16 @@ static void rows_one(const rows_state *r, float *y, const float *a, const float 
     case ROWS_NORM_GRAD:
         r->isa->layer_norm_grad(y, a, b, c, r->n, r->epsilon);
         break;
+    case ROWS_RMS:
+        r->isa->packed->rms_norm(y, a, b, r->n, r->epsilon);
+        break;
     }
 }
 
 /* Inputs below this index are rows; those from it on are vectors that all rows share. */
 static int rows_moving(const rows_state *r)
 {
-    return r->kind == ROWS_SOFTMAX || r->kind == ROWS_NORM ? 1 : 2;
+    return r->kind == ROWS_SOFTMAX_GRAD || r->kind == ROWS_NORM_GRAD ? 2 : 1;
 }
 
 /* bfloat16 rows are widened into the thread's scratch, computed in float32 and rounded once. */
@@ -64,7 +68,7 @@ static sal_status rows_run(sal_step *step, sal_session *s, sal_error *err)
     (void)err;
     for (int i = 0; i < step->n_in; i++)
         in[i] = sal_step_ptr(s, step->in[i]);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (r->rows > 1)
     for (int64_t i = 0; i < r->rows; i++) {
         int64_t at = i * r->n;
         float *to = (float *)y + at;
@@ -149,6 +153,28 @@ sal_status sal_lower_layer_norm(sal_plan *p, const sal_node *n, const sal_group 
     rows_state r = {.rows = sal_value_count(x) / len,
                     .n = len,
                     .kind = grad ? ROWS_NORM_GRAD : ROWS_NORM,
+                    .epsilon = (float)sal_node_float(n, "epsilon", 1e-5)};
+    return rows_lower(p, n, r, true, done, err);
+}
+
+sal_status sal_lower_rms_norm(sal_plan *p, const sal_node *n, const sal_group *gr, bool *done,
+                              sal_error *err)
+{
+    const sal_value *x = sal_val(p->g, n->in[0]);
+    int64_t axis = sal_node_int(n, "axis", -1), len = 1;
+    (void)gr;
+    *done = false;
+    axis = axis < 0 ? axis + x->rank : axis;
+    if (x->dtype != SAL_F32 || sal_value_count(x) <= 0 || sal_node_int(n, "stash_type", 1) != 1)
+        return SAL_OK;
+    for (int i = (int)axis; i < x->rank; i++)
+        len *= x->dims[i];
+    if (sal_value_count(sal_val(p->g, n->in[1])) != len ||
+        sal_val(p->g, n->in[1])->dtype != SAL_F32)
+        return SAL_OK;
+    rows_state r = {.rows = sal_value_count(x) / len,
+                    .n = len,
+                    .kind = ROWS_RMS,
                     .epsilon = (float)sal_node_float(n, "epsilon", 1e-5)};
     return rows_lower(p, n, r, true, done, err);
 }

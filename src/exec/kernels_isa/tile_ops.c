@@ -445,6 +445,9 @@ static void add_windows(float *row, const float *from, int64_t pixels, int64_t s
 
 sal_conv_row_fn ISA(sal_conv_rows)(int pixels, int stride); /* conv_rows.c */
 
+extern const sal_cache_isa ISA(sal_cache_tiles);  /* cache_tiles.c */
+extern const sal_packed_isa ISA(sal_packed_rows); /* packed_rows.c */
+
 extern const sal_isa_table ISA(sal_isa_table);
 const sal_isa_table ISA(sal_isa_table) = {
     .name = ISA_TEXT(SAL_ISA),
@@ -473,4 +476,6 @@ const sal_isa_table ISA(sal_isa_table) = {
     .add_windows = add_windows,
     .max_scatter = max_scatter,
     .conv_rows = ISA(sal_conv_rows),
+    .packed = &ISA(sal_packed_rows),
+    .cache = &ISA(sal_cache_tiles),
 };
