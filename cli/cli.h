@@ -183,6 +183,8 @@ int json_print(cli_text *t);
 const char *cli_data(const char *name, char *buf, size_t n);
 /* Folder of the pulled models. */
 bool cli_models(char *buf, size_t n);
+/* The file of a pulled model; false when there is none of that name. */
+bool cli_pulled(const char *name, char *buf, size_t n);
 /* A path, or the name of a pulled model. Returns buf. */
 const char *cli_model_path(const char *name, char *buf, size_t n);
 /* The tokeniser of a model: MODEL.tokenizer.json, the model itself (a GGUF file, a folder with a

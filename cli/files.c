@@ -43,17 +43,29 @@ bool cli_models(char *buf, size_t n)
     return false;
 }
 
-const char *cli_model_path(const char *name, char *buf, size_t n)
+bool cli_pulled(const char *name, char *buf, size_t n)
 {
+    static const char *const endings[] = {"onnx", "gguf"};
     struct stat info;
     char models[CLI_PATH];
 
-    if (stat(name, &info) != 0 && strchr(name, '/') == NULL && cli_models(models, sizeof(models))) {
-        int length = snprintf(buf, n, "%s/%s.onnx", models, name);
+    if (strchr(name, '/') != NULL || !cli_models(models, sizeof(models)))
+        return false;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        int length = snprintf(buf, n, "%s/%s.%s", models, name, endings[i]);
 
         if (length > 0 && (size_t)length < n && stat(buf, &info) == 0)
-            return buf;
+            return true;
     }
+    return false;
+}
+
+const char *cli_model_path(const char *name, char *buf, size_t n)
+{
+    struct stat info;
+
+    if (stat(name, &info) != 0 && cli_pulled(name, buf, n))
+        return buf;
     (void)snprintf(buf, n, "%s", name);
     return buf;
 }

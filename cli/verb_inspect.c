@@ -1,5 +1,5 @@
 /* salience inspect: what a model consists of. */
-#include "cli.h"
+#include "inspect.h"
 
 int verb_inspect(const cli_args *a);
 
@@ -12,14 +12,13 @@ typedef struct inspect_job {
     size_t n_ops;
 } inspect_job;
 
-/* "4.65 M", "18.6 MB" */
-static const char *inspect_number(double v, double step, const char *unit, char *buf, size_t n)
+const char *inspect_number(double v, const char *unit, char *buf, size_t n)
 {
     static const char *const prefix[] = {"", "k", "M", "G", "T", "P"};
     size_t i = 0;
 
-    while (v >= step && i + 1 < sizeof(prefix) / sizeof(prefix[0])) {
-        v /= step;
+    while (v >= 1000 && i + 1 < sizeof(prefix) / sizeof(prefix[0])) {
+        v /= 1000;
         i++;
     }
     (void)snprintf(buf, n, "%.*f %s%s",
@@ -50,10 +49,14 @@ static int inspect_print(const inspect_job *j)
     const sal_model_stats *s = &j->stats;
     const char *key, *text;
     sal_value_info v;
+    bool language = inspect_is_language(j->model);
     char buf[64];
 
-    printf("%s%s%s: ONNX, operator set %d", cli_bold(true), sal_model_path(j->model),
-           cli_bold(false), s->opset);
+    printf("%s%s%s: ", cli_bold(true), sal_model_path(j->model), cli_bold(false));
+    if (language)
+        printf("%s, language model", sal_model_meta(j->model, "lm.format"));
+    else
+        printf("ONNX, operator set %d", s->opset);
     if (s->producer != NULL)
         printf(", written by %s", s->producer);
     printf("\n");
@@ -61,16 +64,19 @@ static int inspect_print(const inspect_job *j)
         inspect_value("input", &v);
     for (size_t i = 0; sal_model_output(j->model, i, &v); i++)
         inspect_value("output", &v);
-    printf("%-11s %s", "parameters",
-           inspect_number((double)s->parameters, 1000, "", buf, sizeof(buf)));
-    printf(" (%s)\n", inspect_number((double)s->parameter_bytes, 1000, "B", buf, sizeof(buf)));
+    if (language)
+        inspect_language_print(j->model);
+    printf("%-11s %s", "parameters", inspect_number((double)s->parameters, "", buf, sizeof(buf)));
+    printf(" (%s)\n", inspect_number((double)s->parameter_bytes, "B", buf, sizeof(buf)));
     if (s->macs >= 0)
         printf("%-11s %s multiply-adds a sample\n", "work",
-               inspect_number((double)s->macs, 1000, "", buf, sizeof(buf)));
+               inspect_number((double)s->macs, "", buf, sizeof(buf)));
     else
         printf("%-11s depends on free sizes; --shape NAME=N,N,.. gives them\n", "work");
-    for (size_t i = 0; sal_model_meta_at(j->model, i, &key, &text); i++)
-        printf("%-11s %s = %.200s%s\n", "metadata", key, text, strlen(text) > 200 ? "..." : "");
+    for (size_t i = 0; sal_model_meta_at(j->model, i, &key, &text); i++) {
+        if (!language || !inspect_language_tells(key))
+            printf("%-11s %s = %.200s%s\n", "metadata", key, text, strlen(text) > 200 ? "..." : "");
+    }
     printf("%-11s %zu nodes, %zu operators, all supported\n", "graph", s->nodes, j->n_ops);
     for (size_t i = 0; i < j->n_ops; i++)
         printf("  %6zu  %-24s differentiable: %s\n", j->ops[i].count, j->ops[i].name,
@@ -101,12 +107,16 @@ static int inspect_json(const inspect_job *j)
 {
     cli_text t = {NULL, 0, 0, false, 0, false, false};
     const sal_model_stats *s = &j->stats;
+    bool language = inspect_is_language(j->model);
     const char *key, *text;
 
     json_open(&t, NULL, '{');
     json_string(&t, "file", sal_model_path(j->model));
-    json_string(&t, "format", "onnx");
-    json_int(&t, "opset", s->opset);
+    json_string(&t, "format", language ? sal_model_meta(j->model, "lm.format") : "onnx");
+    if (language)
+        inspect_language_json(&t, j->model);
+    else
+        json_int(&t, "opset", s->opset);
     json_string(&t, "producer", s->producer);
     inspect_values_json(&t, j->model, "inputs", true);
     inspect_values_json(&t, j->model, "outputs", false);

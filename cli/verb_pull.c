@@ -44,7 +44,8 @@ static int pull_list(const cli_args *a, const char *script)
     return pull_python(argv);
 }
 
-/* Where the model goes; its folder is made. */
+/* Where the model goes; its folder is made. The script puts the ending of its kind of file in the
+ * place of the star. */
 static bool pull_target(const cli_args *a, char *out, size_t n)
 {
     const char *given = cli_value(a, OPT_o);
@@ -60,7 +61,7 @@ static bool pull_target(const cli_args *a, char *out, size_t n)
             "pull: no folder for models: set SALIENCE_HOME or HOME, or give -o FILE");
         return false;
     }
-    length = snprintf(out, n, "%s/%s.onnx", folder, a->positional[0]);
+    length = snprintf(out, n, "%s/%s.*", folder, a->positional[0]);
     return length > 0 && (size_t)length < n;
 }
 
@@ -84,6 +85,8 @@ int verb_pull(const cli_args *a)
     (void)snprintf(name, sizeof(name), "%s", a->positional[0]);
     char *argv[] = {python, script, name, out, NULL};
     status = pull_python(argv);
+    if (status == CLI_OK && cli_value(a, OPT_o) == NULL)
+        (void)cli_pulled(name, out, sizeof(out));
     if (status == CLI_OK && cli_has(a, OPT_json)) {
         cli_text t = {NULL, 0, 0, false, 0, false, false};
 

@@ -100,7 +100,7 @@ SAL_API const char *sal_model_sidecar(const char *model_path, char *buf, size_t 
 
 typedef struct sal_model_stats {
     size_t nodes, constants;
-    int64_t parameters; /* elements of floating-point constants */
+    int64_t parameters; /* elements of floating-point constants and packed matrices */
     uint64_t parameter_bytes;
     int64_t macs;         /* multiply-adds of one sample; -1 when shapes are not known */
     int opset;            /* of the file */

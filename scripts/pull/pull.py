@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetch a ready model: look it up in models.json and run the script that makes it.
 
-    pull.py NAME OUT.onnx [options of the script]
+    pull.py NAME OUT [options of the script]     OUT.* gets the ending of the model's kind of file
     pull.py --list [--json]
 """
 import difflib
@@ -42,8 +42,11 @@ def main():
         print("%s: no such model; %s" % (name, hint), file=sys.stderr)
         return 2
     script = os.path.join(FOLDER, names[name]["script"])
+    out = sys.argv[2]
+    if out.endswith(".*"):
+        out = out[:-1] + names[name].get("ending", "onnx")
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, script] + sys.argv[1:])
+    os.execv(sys.executable, [sys.executable, script, name, out] + sys.argv[3:])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,40 @@
 #include "ops/core/evaluate.h"
 #include "ops/expand.h"
 
+/* ---- packed matrices ---- */
+
+/* The input of a node that is a packed matrix; SAL_NONE for other nodes. */
+static sal_vid stats_packed(const sal_node *n)
+{
+    if (strcmp(n->op->name, "PackedMatMul") == 0)
+        return sal_node_in(n, 1);
+    return strcmp(n->op->name, "PackedGather") == 0 || strcmp(n->op->name, "Unpack") == 0
+               ? sal_node_in(n, 0)
+               : SAL_NONE;
+}
+
+/* Packed matrices hold `columns` numbers in each row of bytes; each counts once, however many nodes
+ * read it. */
+static sal_status stats_add_packed(const sal_graph *g, sal_model_stats *out, sal_error *err)
+{
+    bool *seen = sal_calloc(g->n_values + 1, sizeof(*seen));
+
+    if (seen == NULL)
+        return sal_fail_nomem(err);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        sal_vid v = stats_packed(g->nodes[i]);
+        const sal_tensor *c = v == SAL_NONE ? NULL : sal_val(g, v)->constant;
+
+        if (c == NULL || seen[v])
+            continue;
+        seen[v] = true;
+        out->parameters += c->dims[0] * sal_node_int(g->nodes[i], "columns", 0);
+        out->parameter_bytes += sal_tensor_bytes(c);
+    }
+    sal_free(seen);
+    return SAL_OK;
+}
+
 /* ---- work ---- */
 
 static int64_t stats_count(const sal_graph *g, sal_vid v)
@@ -36,6 +70,11 @@ static int64_t stats_macs(const sal_graph *g, const sal_node *n)
         int axis = strcmp(op, "Gemm") == 0 && sal_node_int(n, "transA", 0) != 0 ? 0 : x->rank - 1;
 
         return out < 0 || axis < 0 || x->dims[axis] < 0 ? -1 : out * x->dims[axis];
+    }
+    if (strcmp(op, "PackedMatMul") == 0) {
+        const sal_value *x = sal_val(g, a);
+
+        return out < 0 || x->rank < 1 || x->dims[x->rank - 1] < 0 ? -1 : out * x->dims[x->rank - 1];
     }
     return 0;
 }
@@ -120,7 +159,9 @@ sal_status sal_model_get_stats(const sal_model *m, const sal_tensor *shapes, sal
         out->parameter_bytes += sal_tensor_bytes(c);
     }
     sal_graph *own = NULL;
-    sal_status st = api_graph(m, &own, &g, err);
+    sal_status st = stats_add_packed(g, out, err);
+    if (st == SAL_OK)
+        st = api_graph(m, &own, &g, err);
     if (st == SAL_OK)
         st = stats_count_macs(g, shapes, &out->macs, err);
     sal_graph_free(own);

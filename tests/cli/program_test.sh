@@ -330,6 +330,20 @@ for table in methods metrics ops rules targets policies; do
 done
 run 0 pull --list
 says out efficientnet-lite0
+says out gemma3-270m
+
+# ---- language models ---------------------------------------------------------------------------------
+tiny=$SALIENCE_SOURCE/tests/golden/gguf/gemma3.gguf
+run 0 inspect "$tiny"
+says out '^family *gemma3: tiny gemma3'
+says out '^weights *f32 .*, q8_0 '
+says out ' a token$'
+run 0 inspect "$tiny" --json
+json out
+says out '"cache_bytes_a_token"'
+mkdir -p home/models
+cp "$tiny" home/models/tiny-gemma.gguf
+check "a pulled GGUF file goes by its name" env SALIENCE_HOME="$PWD/home" "$SALIENCE" inspect tiny-gemma >out
 
 # ---- Ctrl-C ------------------------------------------------------------------------------------------
 # How long the first method takes depends on the machine: wait longer when it was not finished.

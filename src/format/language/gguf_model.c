@@ -92,7 +92,10 @@ static sal_status gguf_model_config(const gguf_model *m, const sal_architecture 
     sal_gguf_text name = sal_gguf_string(m->file, "general.name");
     sal_status st = SAL_OK;
 
-    *c = (sal_language_config){.rope_base = 1e4, .rope_base_local = 1e4, .embedding_scale = 1.0};
+    *c = (sal_language_config){.format = sal_gguf_version(m->file) == 2 ? "GGUF 2" : "GGUF 3",
+                               .rope_base = 1e4,
+                               .rope_base_local = 1e4,
+                               .embedding_scale = 1.0};
     (void)snprintf(c->name, sizeof(c->name), "%.*s", (int)SAL_MIN(name.n, 100),
                    name.data == NULL ? "" : name.data);
     SAL_TRY(gguf_model_uniform(m, "attention.head_count", err));

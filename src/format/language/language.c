@@ -23,6 +23,7 @@ struct sal_language {
     sal_vid cosine[2], sine[2]; /* of global and local layers */
     sal_language_weight tied;   /* the embeddings, for models without an output matrix */
     sal_vid table;
+    size_t bytes[SAL_BLOCK_COUNT]; /* of weights, by their format */
 };
 
 size_t sal_architecture_count(void)
@@ -70,6 +71,8 @@ static sal_status language_weight(sal_language *l, const char *name, bool must, 
 
     if (st == SAL_OK && must && !*found)
         st = sal_fail(l->b.err, SAL_EFORMAT, "%s: has no tensor %s", l->path, name);
+    if (st == SAL_OK && *found)
+        l->bytes[w->type->id] += sal_tensor_bytes(&w->bytes);
     return st;
 }
 
@@ -394,9 +397,32 @@ done:
     return st;
 }
 
-static sal_status language_describe(sal_graph *g, const sal_architecture *a,
-                                    const sal_language_config *c, sal_error *err)
+/* "q4_1 97904640, f32 140544": bytes of weights in each format. */
+static sal_status language_formats(const sal_language *l, sal_error *err)
 {
+    sal_bytes text = {NULL, 0, 0};
+    sal_status st = SAL_OK;
+
+    for (size_t i = 0; i < SAL_BLOCK_COUNT; i++) {
+        if (l->bytes[i] > 0)
+            SAL_TRY(sal_bytes_printf(&text, err, "%s%s %zu", text.len == 0 ? "" : ", ",
+                                     sal_block_type_at(i)->name, l->bytes[i]));
+    }
+    st = sal_graph_set_meta(l->b.g, "lm.weights", text.data == NULL ? "" : text.data, err);
+done:
+    sal_bytes_free(&text);
+    return st;
+}
+
+static sal_status language_describe(const sal_language *l, const sal_architecture *a,
+                                    sal_error *err)
+{
+    const sal_language_config *c = l->c;
+    sal_graph *g = l->b.g;
+    int64_t local = 0;
+
+    for (int64_t i = 0; i < c->layers; i++)
+        local += sal_language_is_local(c, i) ? 1 : 0;
     const struct {
         const char *key;
         int64_t value;
@@ -406,12 +432,15 @@ static sal_status language_describe(sal_graph *g, const sal_architecture *a,
         {"lm.head_size", c->head_size},   {"lm.feed_forward", c->feed_forward},
         {"lm.context", c->context},       {"lm.vocabulary", c->vocabulary},
         {"lm.value_size", c->value_size}, {"lm.window", c->window},
+        {"lm.local_layers", local},
     };
     char text[32];
     sal_status st = SAL_OK;
 
     SAL_TRY(sal_graph_set_meta(g, "lm.architecture", a->name, err));
     SAL_TRY(sal_graph_set_meta(g, "lm.name", c->name, err));
+    SAL_TRY(sal_graph_set_meta(g, "lm.format", c->format, err));
+    SAL_TRY(language_formats(l, err));
     for (size_t i = 0; i < SAL_COUNTOF(numbers); i++) {
         (void)snprintf(text, sizeof(text), "%lld", (long long)numbers[i].value);
         SAL_TRY(sal_graph_set_meta(g, numbers[i].key, text, err));
@@ -467,7 +496,7 @@ sal_status sal_language_build(sal_graph **out, const sal_architecture *a,
     }
     l.b.origin = "logits";
     SAL_TRY(language_end(&l, x));
-    SAL_TRY(language_describe(g, a, c, err));
+    SAL_TRY(language_describe(&l, a, err));
     *out = g;
     g = NULL;
 done:

@@ -24,6 +24,7 @@ typedef enum sal_rope_scaling {
 
 typedef struct sal_language_config {
     char name[128];
+    const char *format; /* of the file, for people: "GGUF 3" */
     int64_t layers, width, heads, kv_heads, head_size, value_size, feed_forward, vocabulary;
     int64_t context; /* positions the model was trained for */
     double norm_epsilon;
