@@ -44,12 +44,12 @@ json() {
 run 0 --help
 says out 'usage: salience'
 run 0 --version
-for verb in inspect doctor run grad explain diff export bench tokenize list pull; do
+for verb in inspect doctor run grad explain diff export bench generate chat perplexity tokenize list pull; do
     run 0 "$verb" --help
     says out "usage: salience $verb"
 done
 run 0 --man
-for verb in INSPECT DOCTOR RUN GRAD EXPLAIN DIFF EXPORT BENCH TOKENIZE LIST PULL METHODS; do says out "^.SH $verb"; done
+for verb in INSPECT DOCTOR RUN GRAD EXPLAIN DIFF EXPORT BENCH GENERATE CHAT PERPLEXITY TOKENIZE LIST PULL METHODS; do says out "^.SH $verb"; done
 for shell in bash zsh fish; do
     run 0 --completion $shell
     says out integrated-gradients
@@ -323,7 +323,7 @@ json last
 run 0 bench net.onnx --grad --repeat 3 --json
 run 0 bench net.onnx --method grad-cam --repeat 3 --profile
 says out '%'
-for table in methods metrics ops rules targets policies; do
+for table in methods metrics ops rules targets policies templates architectures; do
     run 0 list $table --json
     json out
     run 0 list $table
@@ -344,6 +344,54 @@ says out '"cache_bytes_a_token"'
 mkdir -p home/models
 cp "$tiny" home/models/tiny-gemma.gguf
 check "a pulled GGUF file goes by its name" env SALIENCE_HOME="$PWD/home" "$SALIENCE" inspect tiny-gemma >out
+
+# ---- language models: a tiny one whose answers PyTorch gave (tests/oracle/make_gguf.py) -----------------
+talk=$SALIENCE_SOURCE/tests/golden/gguf/talk.gguf
+exact=(--temperature 0 --dtype f32 --cache f32)
+answer='[167,167,167,167,167,167,222,167,222,167,222,255,10,196,255,255]'
+run 0 generate "$talk" -p hi -n 16 "${exact[@]}" --json
+json out
+check "generate: the answer is PyTorch's" test "$(tr -d ' \n' <out | grep -o "\"ids\":$(sed 's/[][]/\\&/g' <<<"$answer")")" != ""
+says err 'stopped: token limit'
+run 0 generate "$talk" -p hi -n 16 "${exact[@]}" -q
+check "generate -q says nothing else" test ! -s err
+cp out plain_out
+printf 'hi\n' >prompt.txt
+run 0 generate "$talk" -f prompt.txt -n 16 "${exact[@]}" -q
+check "a prompt from a file" cmp -s out plain_out
+"$SALIENCE" generate "$talk" -n 16 "${exact[@]}" -q <prompt.txt >out 2>err
+check "a prompt from stdin" cmp -s out plain_out
+run 0 generate "$talk" -p hi -n 16 "${exact[@]}" -q --prompt-cache kept.cache
+run 0 generate "$talk" -p hi -n 16 "${exact[@]}" --prompt-cache kept.cache
+says err '18 kept'
+check "a prompt from its cache" cmp -s out plain_out
+printf 'x' | dd of=kept.cache bs=1 seek=90 conv=notrunc 2>/dev/null
+run 1 generate "$talk" -p hi -n 16 "${exact[@]}" --prompt-cache kept.cache
+says err '^kept.cache: damaged'
+lines err 1
+run 0 generate "$talk" -p hi -p 'and you' -n 4 --json
+json out
+run 0 generate "$talk" -p hi --plain -n 12 --seed 5 --ignore-end -q
+cp out seed5
+run 0 generate "$talk" -p hi --plain -n 12 --seed 5 --ignore-end -q
+check "the same seed, the same text" cmp -s out seed5
+run 0 generate "$talk" -p hi -n 3 --profile
+says err PackedMatMul
+run 2 generate "$talk" -p hi --top-p 2
+run 1 generate "$talk" -p hi --cache none
+says err 'list policies'
+run 1 generate net.onnx -p hi
+run 1 generate "$talk" -p "$(printf 'far too long %.0s' {1..60})"
+says err 'larger context'
+printf 'hi\nand\n/reset\nhi\n' | "$SALIENCE" chat "$talk" -n 4 "${exact[@]}" >out 2>err
+check "chat: three answers, the first again after /reset" test "$(head -c 4 out | od -An -tx1)" = "$(tail -c 5 out | head -c 4 | od -An -tx1)"
+for _ in {1..40}; do echo 'and the other one in there'; done >long.txt
+run 0 perplexity "$talk" long.txt -c 32 --json
+json out
+run 0 perplexity "$talk" long.txt -c 32
+says out '^perplexity [0-9]'
+run 1 perplexity "$talk" prompt.txt -c 32
+says err 'shorter chunks'
 
 # ---- Ctrl-C ------------------------------------------------------------------------------------------
 # How long the first method takes depends on the machine: wait longer when it was not finished.

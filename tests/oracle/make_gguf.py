@@ -16,6 +16,8 @@ from lm_reference import Model  # noqa: E402
 OUT = Path(__file__).resolve().parent.parent / "golden" / "gguf"
 Q = gguf.GGMLQuantizationType
 VOCABULARY, WIDTH, HEADS, KV, HEAD, FF, LAYERS = 96, 64, 4, 2, 16, 96, 2
+CHATML = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
+          "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
 
 def matrix(rng, rows, columns, kind):
@@ -23,7 +25,32 @@ def matrix(rng, rows, columns, kind):
     return w if kind == Q.F32 else gguf.quants.quantize(w, kind)
 
 
-def write(name, arch, more, kind=Q.Q8_0, head=HEAD, rope=None):
+def vocabulary(w):
+    """Byte-level BPE: the 256 bytes, ten merges, three special tokens."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    names, extra = {b: chr(b) for b in plain}, 0
+    for b in range(256):
+        if b not in names:
+            names[b] = chr(256 + extra)
+            extra += 1
+    tokens = [names[b] for b in range(256)]
+    merges = ["t h", "h e", "i n", "th e", "a n", "\u0120 the", "o n", "e r", "an d", "\u0120 a"]
+    tokens += [m.replace(" ", "") for m in merges] + ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("smollm")
+    w.add_token_list(tokens)
+    w.add_token_types([1] * (len(tokens) - 3) + [3] * 3)
+    w.add_token_merges(merges)
+    w.add_bos_token_id(len(tokens) - 2)
+    w.add_eos_token_id(len(tokens) - 1)
+    w.add_add_bos_token(False)
+    w.add_chat_template(CHATML)
+    return tokens
+
+
+def write(name, arch, more, kind=Q.Q8_0, head=HEAD, rope=None, talks=False):
+    global VOCABULARY
+    VOCABULARY = 269 if talks else 96
     rng = np.random.default_rng(sum(map(ord, name)))
     path = OUT / (name + ".gguf")
     w = gguf.GGUFWriter(str(path), arch)
@@ -42,6 +69,8 @@ def write(name, arch, more, kind=Q.Q8_0, head=HEAD, rope=None):
     if rope:
         w.add_rope_dimension_count(rope)
     more(w)
+    tokens = vocabulary(w) if talks else None
+    assert tokens is None or len(tokens) == VOCABULARY
 
     def add(tensor, rows, columns, k=kind):
         w.add_tensor(tensor, matrix(rng, rows, columns, k), raw_dtype=None if k == Q.F32 else k)
@@ -86,6 +115,14 @@ def write(name, arch, more, kind=Q.Q8_0, head=HEAD, rope=None):
     w.close()
 
     model = Model(str(path), torch.float64)
+    if talks:  # what follows a prompt, the most probable token each time; ends or not
+        prompt = [tokens.index("<|im_start|>"), *b"us", tokens.index("er"), *b"\nhi", tokens.index("<|im_end|>"), 10,
+                  tokens.index("<|im_start|>"), *b"assist", tokens.index("an"), *b"t\n"]
+        ids = list(prompt)
+        for _ in range(16):
+            ids.append(int(model.forward(torch.tensor([ids]))[0, -1].argmax()))
+        np.save(OUT / (name + ".prompt.npy"), np.array(prompt))
+        np.save(OUT / (name + ".answer.npy"), np.array(ids[len(prompt):]))
     ids = torch.from_numpy(rng.integers(0, VOCABULARY, (2, 11)))
     seed = torch.from_numpy(rng.standard_normal((2, 11, VOCABULARY)))
     x = model.embed(ids).detach().requires_grad_(True)
@@ -118,6 +155,7 @@ def capped(w):
 OUT.mkdir(parents=True, exist_ok=True)
 R = gguf.RopeScalingType
 write("llama", "llama", lambda w: None, Q.Q4_1)
+write("talk", "llama", lambda w: None, Q.Q8_0, talks=True)
 write("llama3", "llama", lambda w: None, Q.Q5_0)
 write("linear", "llama", scaled(R.LINEAR, 2.0), Q.Q5_1)
 write("yarn", "llama", scaled(R.YARN, 4.0), Q.Q4_0)

@@ -319,6 +319,119 @@ ROWS_VNNI(q5_1, vnni_codes_q5, Q5_1_LAYOUT)
 ROWS_VNNI(q8_0, vnni_codes_q8, Q8_0_LAYOUT)
 #endif
 
+/* ---- formats of 256 numbers, vpdpbusd only ---- */
+
+#if defined(__AVX512F__)
+
+/* Runs of 32 share a scale and a minimum: q4_k, and with a fifth bit q5_k. */
+VNNI static inline __attribute__((always_inline)) void
+rows_k45(float *y, const uint8_t *w, size_t row_bytes, int64_t rows, const int8_t *q,
+         const float *ds, int64_t columns, int bytes, int at, int fifth)
+{
+    const __m512i spread = _mm512_set_epi32(2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m512i shift = _mm512_set_epi64(0x0004000400040004, 0x0004000400040004,
+                                           0x0004000400040004, 0x0004000400040004, 0, 0, 0, 0);
+    for (int64_t r = 0; r < rows; r++, w += row_bytes) {
+        const uint8_t *block = w;
+        __m512 sum = _mm512_setzero_ps();
+        __m128 rest = _mm_setzero_ps();
+        for (int64_t i = 0; i < columns / 256; i++, block += bytes) {
+            const float d = _cvtsh_ss(sal_block_u16(block)),
+                        e = -_cvtsh_ss(sal_block_u16(block + 2));
+            const int8_t *v = q + i * 256;
+            const float *by = ds + i * 16;
+            __m512i high = _mm512_setzero_si512();
+            _mm_prefetch((const char *)block + 2048, _MM_HINT_T0);
+            _mm_prefetch((const char *)block + 2112, _MM_HINT_T0);
+            if (fifth)
+                high = _mm512_broadcast_i64x4(
+                    _mm256_loadu_si256((const __m256i *)(const void *)(block + 16)));
+            for (int j = 0; j < 4; j++) {
+                int s0, m0, s1, m1;
+                sal_block_k_scale(block + 4, 2 * j, &s0, &m0);
+                sal_block_k_scale(block + 4, 2 * j + 1, &s1, &m1);
+                __m512i c = _mm512_broadcast_i64x4(
+                    _mm256_loadu_si256((const __m256i *)(const void *)(block + at + 32 * j)));
+                c = _mm512_and_si512(_mm512_srlv_epi16(c, shift), _mm512_set1_epi8(15));
+                if (fifth) {
+                    __m512i bit = _mm512_inserti64x4(
+                        _mm512_castsi256_si512(_mm256_set1_epi8((char)(1 << (2 * j)))),
+                        _mm256_set1_epi8((char)(1 << (2 * j + 1))), 1);
+                    c = _mm512_mask_add_epi8(c, _mm512_test_epi8_mask(high, bit), c,
+                                             _mm512_set1_epi8(16));
+                }
+                __m512i p =
+                    _mm512_dpbusd_epi32(_mm512_setzero_si512(), c, _mm512_loadu_si512(v + 64 * j));
+                __m128 scale = _mm_mul_ps(_mm_set_ps((float)m1, (float)s1, (float)m0, (float)s0),
+                                          _mm_set_ps(e, d, e, d));
+                scale = _mm_mul_ps(scale, _mm_loadu_ps(by + 4 * j));
+                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(p),
+                                      _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(scale)),
+                                      sum);
+                rest = _mm_add_ps(rest, scale);
+            }
+        }
+        y[r] = _mm512_reduce_add_ps(sum) + _mm_cvtss_f32(_mm_shuffle_ps(rest, rest, 1)) +
+               _mm_cvtss_f32(_mm_shuffle_ps(rest, rest, 3));
+    }
+}
+
+VNNI static void vnni_q4_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
+                           const int8_t *q, const float *ds, int64_t columns)
+{
+    rows_k45(y, w, row_bytes, rows, q, ds, columns, 144, 16, 0);
+}
+
+VNNI static void vnni_q5_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
+                           const int8_t *q, const float *ds, int64_t columns)
+{
+    rows_k45(y, w, row_bytes, rows, q, ds, columns, 176, 48, 1);
+}
+
+/* Runs of 16 share a scale; codes are less 32. */
+VNNI static void vnni_q6_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
+                           const int8_t *q, const float *ds, int64_t columns)
+{
+    const __m512i left = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_set1_epi16(2), 1);
+    const __m512i right = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(2), 1);
+    const __m512i low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(0x30);
+    const __m512i quads = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+    for (int64_t r = 0; r < rows; r++, w += row_bytes) {
+        const uint8_t *block = w;
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t i = 0; i < columns / 256; i++, block += 210) {
+            const float d = _cvtsh_ss(sal_block_u16(block + 208));
+            _mm_prefetch((const char *)block + 2048, _MM_HINT_T0);
+            _mm_prefetch((const char *)block + 2112, _MM_HINT_T0);
+            _mm_prefetch((const char *)block + 2176, _MM_HINT_T0);
+            for (int j = 0; j < 4; j++) { /* 64 numbers */
+                const int8_t *scales = (const int8_t *)block + 192 + 4 * j;
+                const float *by = ds + i * 16 + 4 * j;
+                __m512i c = _mm512_loadu_si512(block + 64 * (j / 2));
+                __m512i high = _mm512_broadcast_i64x4(_mm256_loadu_si256(
+                    (const __m256i *)(const void *)(block + 128 + 32 * (j / 2))));
+                if (j % 2 == 0)
+                    high = _mm512_sllv_epi16(high, left);
+                else
+                    high = _mm512_srlv_epi16(high, right);
+                c = _mm512_and_si512(j % 2 == 0 ? c : _mm512_srli_epi16(c, 4), low);
+                c = _mm512_or_si512(c, _mm512_and_si512(high, two));
+                __m512i v = _mm512_loadu_si512(q + i * 256 + 64 * j);
+                __m512i p = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c, v);
+                __m512i off = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(32), v);
+                __m128 scale = _mm_mul_ps(_mm_set_ps((float)scales[3], (float)scales[2],
+                                                     (float)scales[1], (float)scales[0]),
+                                          _mm_set_ps(d * by[2], d * by[2], d * by[0], d * by[0]));
+                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(p, off)),
+                                      _mm512_permutexvar_ps(quads, _mm512_castps128_ps512(scale)),
+                                      sum);
+            }
+        }
+        y[r] = _mm512_reduce_add_ps(sum);
+    }
+}
+#endif
+
 /* ---- unpacking ---- */
 
 /* d q + m of one block, written so that compilers vectorise it. */
@@ -374,6 +487,90 @@ static void unpack_q5_0(float *d, const void *blocks, int64_t n)
     }
 }
 
+static void unpack_q5_1(float *d, const void *blocks, int64_t n)
+{
+    const uint8_t *p = blocks;
+    for (int64_t i = 0; i < n; i++, p += 24, d += 32) {
+        float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
+        uint32_t fifth = sal_block_u32(p + 4);
+        for (int j = 0; j < 16; j++) {
+            int a = (p[8 + j] & 15) | (int)(fifth >> j & 1) << 4;
+            int b = p[8 + j] >> 4 | (int)(fifth >> (j + 16) & 1) << 4;
+            d[j] = (float)a * scale + least;
+            d[j + 16] = (float)b * scale + least;
+        }
+    }
+}
+
+static void unpack_q4_k(float *d, const void *blocks, int64_t n)
+{
+    const uint8_t *p = blocks;
+    for (int64_t i = 0; i < n; i++, p += 144, d += 256) {
+        float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
+        for (int j = 0; j < 4; j++) {
+            const uint8_t *c = p + 16 + 32 * j;
+            int s0, m0, s1, m1;
+            sal_block_k_scale(p + 4, 2 * j, &s0, &m0);
+            sal_block_k_scale(p + 4, 2 * j + 1, &s1, &m1);
+            float a = scale * (float)s0, b = scale * (float)s1;
+            float am = least * (float)m0, bm = least * (float)m1;
+            for (int k = 0; k < 32; k++)
+                d[64 * j + k] = a * (float)(c[k] & 15) - am;
+            for (int k = 0; k < 32; k++)
+                d[64 * j + 32 + k] = b * (float)(c[k] >> 4) - bm;
+        }
+    }
+}
+
+static void unpack_q5_k(float *d, const void *blocks, int64_t n)
+{
+    const uint8_t *p = blocks;
+    for (int64_t i = 0; i < n; i++, p += 176, d += 256) {
+        float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
+        const uint8_t *h = p + 16;
+        for (int j = 0; j < 4; j++) {
+            const uint8_t *c = p + 48 + 32 * j;
+            int s0, m0, s1, m1;
+            sal_block_k_scale(p + 4, 2 * j, &s0, &m0);
+            sal_block_k_scale(p + 4, 2 * j + 1, &s1, &m1);
+            float a = scale * (float)s0, b = scale * (float)s1;
+            float am = least * (float)m0, bm = least * (float)m1;
+            for (int k = 0; k < 32; k++)
+                d[64 * j + k] = a * (float)((c[k] & 15) | (h[k] >> (2 * j) & 1) << 4) - am;
+            for (int k = 0; k < 32; k++)
+                d[64 * j + 32 + k] = b * (float)(c[k] >> 4 | (h[k] >> (2 * j + 1) & 1) << 4) - bm;
+        }
+    }
+}
+
+/* 32 numbers of q6_k: low bits in c, high bits in h. */
+static inline void unpack_q6_part(float *d, const uint8_t *c, int nibble, const uint8_t *h, int two,
+                                  float scale, const int8_t *scales)
+{
+    for (int run = 0; run < 2; run++) {
+        float by = scale * (float)scales[run];
+        for (int k = 16 * run; k < 16 * run + 16; k++)
+            d[k] = by * (float)(((c[k] >> nibble & 15) | (h[k] >> two & 3) << 4) - 32);
+    }
+}
+
+static void unpack_q6_k(float *d, const void *blocks, int64_t n)
+{
+    const uint8_t *p = blocks;
+    for (int64_t i = 0; i < n; i++, p += 210, d += 256) {
+        float scale = sal_block_f16(p + 208);
+        for (int half = 0; half < 2; half++) {
+            const uint8_t *c = p + 64 * half, *h = p + 128 + 32 * half;
+            const int8_t *s = (const int8_t *)p + 192 + 8 * half;
+            float *to = d + 128 * half;
+            unpack_q6_part(to, c, 0, h, 0, scale, s);
+            unpack_q6_part(to + 32, c + 32, 0, h, 2, scale, s + 2);
+            unpack_q6_part(to + 64, c, 4, h, 4, scale, s + 4);
+            unpack_q6_part(to + 96, c + 32, 4, h, 6, scale, s + 6);
+        }
+    }
+}
+
 extern const sal_packed_isa ISA(sal_packed_rows);
 const sal_packed_isa ISA(sal_packed_rows) = {
     .quantise = q8_quantise,
@@ -387,12 +584,19 @@ const sal_packed_isa ISA(sal_packed_rows) = {
                   [SAL_BLOCK_q4_1] = vnni_q4_1,
                   [SAL_BLOCK_q5_0] = vnni_q5_0,
                   [SAL_BLOCK_q5_1] = vnni_q5_1,
-                  [SAL_BLOCK_q8_0] = vnni_q8_0},
+                  [SAL_BLOCK_q8_0] = vnni_q8_0,
+                  [SAL_BLOCK_q4_k] = vnni_q4_k,
+                  [SAL_BLOCK_q5_k] = vnni_q5_k,
+                  [SAL_BLOCK_q6_k] = vnni_q6_k},
 #endif
     .unpack = {[SAL_BLOCK_q4_0] = unpack_q4_0,
                [SAL_BLOCK_q4_1] = unpack_q4_1,
                [SAL_BLOCK_q5_0] = unpack_q5_0,
-               [SAL_BLOCK_q8_0] = unpack_q8_0},
+               [SAL_BLOCK_q5_1] = unpack_q5_1,
+               [SAL_BLOCK_q8_0] = unpack_q8_0,
+               [SAL_BLOCK_q4_k] = unpack_q4_k,
+               [SAL_BLOCK_q5_k] = unpack_q5_k,
+               [SAL_BLOCK_q6_k] = unpack_q6_k},
     .dot = q8_dot,
     .rms_norm = rms_norm,
 };
