@@ -1,6 +1,7 @@
 /* Packed rows times a vector of 8-bit numbers, and unpacking, for each instruction set. Products of
  * a block are exact integers; scales are applied in float32. */
 #include "exec/packed_rows.h"
+#include "exec/kernels_isa/packed_k.h"
 #include "exec/kernels_isa/vector_math.h"
 
 #include <math.h>
@@ -64,11 +65,15 @@ static void rms_norm(float *y, const float *x, const float *scale, int64_t n, fl
 
 /* One format: bytes of a block, where the codes begin, whether there is a minimum of its own, what
  * is subtracted from the codes else. */
-#define Q4_0_LAYOUT 18, 2, 0, 8.0f
-#define Q4_1_LAYOUT 20, 4, 1, 0.0f
-#define Q5_0_LAYOUT 22, 6, 0, 16.0f
-#define Q5_1_LAYOUT 24, 8, 1, 0.0f
-#define Q8_0_LAYOUT 34, 2, 0, 128.0f
+#define Q4_0_LAYOUT   18, 2, 0, 8.0f
+#define Q4_1_LAYOUT   20, 4, 1, 0.0f
+#define Q5_0_LAYOUT   22, 6, 0, 16.0f
+#define Q5_1_LAYOUT   24, 8, 1, 0.0f
+#define Q8_0_LAYOUT   34, 2, 0, 128.0f
+#define IQ4_NL_LAYOUT 18, 2, 0, 128.0f
+
+/* Levels of iq4_nl with 128 added. */
+#define IQ4_NL_LEVELS 1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241
 
 #if defined(__AVX2__)
 
@@ -115,6 +120,13 @@ static inline __m256i rows_codes_q8(const uint8_t *block, int at)
     return _mm256_xor_si256(b, _mm256_set1_epi8((char)0x80));
 }
 
+static inline __m256i rows_codes_iq4(const uint8_t *block, int at)
+{
+    static const uint8_t level[16] = {IQ4_NL_LEVELS};
+    __m128i table = _mm_loadu_si128((const __m128i *)(const void *)level);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), rows_nibbles(block + at));
+}
+
 /* Sums of four products each. Codes of 8 bits would overflow 16 bits in pairs: they are split. */
 static inline __m256i rows_products(__m256i codes, __m256i q, int wide)
 {
@@ -147,7 +159,7 @@ rows_avx2(float *y, const uint8_t *w, size_t row_bytes, int64_t rows, const int8
         for (int64_t i = 0; i < columns / SAL_Q8_BLOCK; i++, block += bytes) {
             float d, m;
             __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(q + i * SAL_Q8_BLOCK));
-            __m256i p = rows_products(codes(block, at), v, bytes == 34);
+            __m256i p = rows_products(codes(block, at), v, less == 128.0f);
             rows_scale(block, has_min, less, &d, &m);
             sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p), _mm256_set1_ps(d * ds[2 * i]), sum);
             rest += m * ds[2 * i + 1];
@@ -178,6 +190,12 @@ static inline int rows_codes_q5(const uint8_t *block, int at, int j)
 static inline int rows_codes_q8(const uint8_t *block, int at, int j)
 {
     return block[at + j] ^ 0x80;
+}
+
+static inline int rows_codes_iq4(const uint8_t *block, int at, int j)
+{
+    static const uint8_t level[16] = {IQ4_NL_LEVELS};
+    return level[rows_codes_q4(block, at, j)];
 }
 
 static inline void rows_plain(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
@@ -214,6 +232,7 @@ ROWS(q4_1, rows_codes_q4, Q4_1_LAYOUT)
 ROWS(q5_0, rows_codes_q5, Q5_0_LAYOUT)
 ROWS(q5_1, rows_codes_q5, Q5_1_LAYOUT)
 ROWS(q8_0, rows_codes_q8, Q8_0_LAYOUT)
+ROWS(iq4_nl, rows_codes_iq4, IQ4_NL_LAYOUT)
 
 /* ---- two blocks at once with vpdpbusd ---- */
 
@@ -249,6 +268,13 @@ VNNI static inline __m512i vnni_codes_q8(const uint8_t *a, const uint8_t *b, int
     __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(b + at));
     __m512i z = _mm512_inserti64x4(_mm512_castsi256_si512(x), y, 1);
     return _mm512_xor_si512(z, _mm512_set1_epi8((char)0x80));
+}
+
+VNNI static inline __m512i vnni_codes_iq4(const uint8_t *a, const uint8_t *b, int at)
+{
+    static const uint8_t level[16] = {IQ4_NL_LEVELS};
+    __m128i table = _mm_loadu_si128((const __m128i *)(const void *)level);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), vnni_nibbles(a + at, b + at));
 }
 
 /* Scale and minimum of two blocks: d0, m0, d1, m1. */
@@ -297,7 +323,7 @@ rows_vnni(float *y, const uint8_t *w, size_t row_bytes, int64_t rows, const int8
             float d, m;
             __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(q + i * SAL_Q8_BLOCK));
             __m256i c = _mm512_castsi512_si256(codes(block, block, at));
-            __m256i p = rows_products(c, v, bytes == 34);
+            __m256i p = rows_products(c, v, less == 128.0f);
             rows_scale(block, has_min, less, &d, &m);
             total += rows_sum8(_mm256_cvtepi32_ps(p)) * (d * ds[2 * i]) + m * ds[2 * i + 1];
         }
@@ -317,119 +343,7 @@ ROWS_VNNI(q4_1, vnni_codes_q4, Q4_1_LAYOUT)
 ROWS_VNNI(q5_0, vnni_codes_q5, Q5_0_LAYOUT)
 ROWS_VNNI(q5_1, vnni_codes_q5, Q5_1_LAYOUT)
 ROWS_VNNI(q8_0, vnni_codes_q8, Q8_0_LAYOUT)
-#endif
-
-/* ---- formats of 256 numbers, vpdpbusd only ---- */
-
-#if defined(__AVX512F__)
-
-/* Runs of 32 share a scale and a minimum: q4_k, and with a fifth bit q5_k. */
-VNNI static inline __attribute__((always_inline)) void
-rows_k45(float *y, const uint8_t *w, size_t row_bytes, int64_t rows, const int8_t *q,
-         const float *ds, int64_t columns, int bytes, int at, int fifth)
-{
-    const __m512i spread = _mm512_set_epi32(2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m512i shift = _mm512_set_epi64(0x0004000400040004, 0x0004000400040004,
-                                           0x0004000400040004, 0x0004000400040004, 0, 0, 0, 0);
-    for (int64_t r = 0; r < rows; r++, w += row_bytes) {
-        const uint8_t *block = w;
-        __m512 sum = _mm512_setzero_ps();
-        __m128 rest = _mm_setzero_ps();
-        for (int64_t i = 0; i < columns / 256; i++, block += bytes) {
-            const float d = _cvtsh_ss(sal_block_u16(block)),
-                        e = -_cvtsh_ss(sal_block_u16(block + 2));
-            const int8_t *v = q + i * 256;
-            const float *by = ds + i * 16;
-            __m512i high = _mm512_setzero_si512();
-            _mm_prefetch((const char *)block + 2048, _MM_HINT_T0);
-            _mm_prefetch((const char *)block + 2112, _MM_HINT_T0);
-            if (fifth)
-                high = _mm512_broadcast_i64x4(
-                    _mm256_loadu_si256((const __m256i *)(const void *)(block + 16)));
-            for (int j = 0; j < 4; j++) {
-                int s0, m0, s1, m1;
-                sal_block_k_scale(block + 4, 2 * j, &s0, &m0);
-                sal_block_k_scale(block + 4, 2 * j + 1, &s1, &m1);
-                __m512i c = _mm512_broadcast_i64x4(
-                    _mm256_loadu_si256((const __m256i *)(const void *)(block + at + 32 * j)));
-                c = _mm512_and_si512(_mm512_srlv_epi16(c, shift), _mm512_set1_epi8(15));
-                if (fifth) {
-                    __m512i bit = _mm512_inserti64x4(
-                        _mm512_castsi256_si512(_mm256_set1_epi8((char)(1 << (2 * j)))),
-                        _mm256_set1_epi8((char)(1 << (2 * j + 1))), 1);
-                    c = _mm512_mask_add_epi8(c, _mm512_test_epi8_mask(high, bit), c,
-                                             _mm512_set1_epi8(16));
-                }
-                __m512i p =
-                    _mm512_dpbusd_epi32(_mm512_setzero_si512(), c, _mm512_loadu_si512(v + 64 * j));
-                __m128 scale = _mm_mul_ps(_mm_set_ps((float)m1, (float)s1, (float)m0, (float)s0),
-                                          _mm_set_ps(e, d, e, d));
-                scale = _mm_mul_ps(scale, _mm_loadu_ps(by + 4 * j));
-                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(p),
-                                      _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(scale)),
-                                      sum);
-                rest = _mm_add_ps(rest, scale);
-            }
-        }
-        y[r] = _mm512_reduce_add_ps(sum) + _mm_cvtss_f32(_mm_shuffle_ps(rest, rest, 1)) +
-               _mm_cvtss_f32(_mm_shuffle_ps(rest, rest, 3));
-    }
-}
-
-VNNI static void vnni_q4_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
-                           const int8_t *q, const float *ds, int64_t columns)
-{
-    rows_k45(y, w, row_bytes, rows, q, ds, columns, 144, 16, 0);
-}
-
-VNNI static void vnni_q5_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
-                           const int8_t *q, const float *ds, int64_t columns)
-{
-    rows_k45(y, w, row_bytes, rows, q, ds, columns, 176, 48, 1);
-}
-
-/* Runs of 16 share a scale; codes are less 32. */
-VNNI static void vnni_q6_k(float *y, const uint8_t *w, size_t row_bytes, int64_t rows,
-                           const int8_t *q, const float *ds, int64_t columns)
-{
-    const __m512i left = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_set1_epi16(2), 1);
-    const __m512i right = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(2), 1);
-    const __m512i low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(0x30);
-    const __m512i quads = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
-    for (int64_t r = 0; r < rows; r++, w += row_bytes) {
-        const uint8_t *block = w;
-        __m512 sum = _mm512_setzero_ps();
-        for (int64_t i = 0; i < columns / 256; i++, block += 210) {
-            const float d = _cvtsh_ss(sal_block_u16(block + 208));
-            _mm_prefetch((const char *)block + 2048, _MM_HINT_T0);
-            _mm_prefetch((const char *)block + 2112, _MM_HINT_T0);
-            _mm_prefetch((const char *)block + 2176, _MM_HINT_T0);
-            for (int j = 0; j < 4; j++) { /* 64 numbers */
-                const int8_t *scales = (const int8_t *)block + 192 + 4 * j;
-                const float *by = ds + i * 16 + 4 * j;
-                __m512i c = _mm512_loadu_si512(block + 64 * (j / 2));
-                __m512i high = _mm512_broadcast_i64x4(_mm256_loadu_si256(
-                    (const __m256i *)(const void *)(block + 128 + 32 * (j / 2))));
-                if (j % 2 == 0)
-                    high = _mm512_sllv_epi16(high, left);
-                else
-                    high = _mm512_srlv_epi16(high, right);
-                c = _mm512_and_si512(j % 2 == 0 ? c : _mm512_srli_epi16(c, 4), low);
-                c = _mm512_or_si512(c, _mm512_and_si512(high, two));
-                __m512i v = _mm512_loadu_si512(q + i * 256 + 64 * j);
-                __m512i p = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c, v);
-                __m512i off = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(32), v);
-                __m128 scale = _mm_mul_ps(_mm_set_ps((float)scales[3], (float)scales[2],
-                                                     (float)scales[1], (float)scales[0]),
-                                          _mm_set_ps(d * by[2], d * by[2], d * by[0], d * by[0]));
-                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(p, off)),
-                                      _mm512_permutexvar_ps(quads, _mm512_castps128_ps512(scale)),
-                                      sum);
-            }
-        }
-        y[r] = _mm512_reduce_add_ps(sum);
-    }
-}
+ROWS_VNNI(iq4_nl, vnni_codes_iq4, IQ4_NL_LAYOUT)
 #endif
 
 /* ---- unpacking ---- */
@@ -494,82 +408,38 @@ static void unpack_q5_1(float *d, const void *blocks, int64_t n)
         float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
         uint32_t fifth = sal_block_u32(p + 4);
         for (int j = 0; j < 16; j++) {
-            int a = (p[8 + j] & 15) | (int)(fifth >> j & 1) << 4;
-            int b = p[8 + j] >> 4 | (int)(fifth >> (j + 16) & 1) << 4;
-            d[j] = (float)a * scale + least;
-            d[j + 16] = (float)b * scale + least;
+            int low = (p[8 + j] & 15) | (int)(fifth >> j & 1) << 4;
+            int high = p[8 + j] >> 4 | (int)(fifth >> (j + 16) & 1) << 4;
+            d[j] = (float)low * scale + least;
+            d[j + 16] = (float)high * scale + least;
         }
     }
 }
 
-static void unpack_q4_k(float *d, const void *blocks, int64_t n)
+static void unpack_bf16(float *d, const void *blocks, int64_t n)
 {
     const uint8_t *p = blocks;
-    for (int64_t i = 0; i < n; i++, p += 144, d += 256) {
-        float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
-        for (int j = 0; j < 4; j++) {
-            const uint8_t *c = p + 16 + 32 * j;
-            int s0, m0, s1, m1;
-            sal_block_k_scale(p + 4, 2 * j, &s0, &m0);
-            sal_block_k_scale(p + 4, 2 * j + 1, &s1, &m1);
-            float a = scale * (float)s0, b = scale * (float)s1;
-            float am = least * (float)m0, bm = least * (float)m1;
-            for (int k = 0; k < 32; k++)
-                d[64 * j + k] = a * (float)(c[k] & 15) - am;
-            for (int k = 0; k < 32; k++)
-                d[64 * j + 32 + k] = b * (float)(c[k] >> 4) - bm;
-        }
-    }
+    for (int64_t i = 0; i < n; i++)
+        d[i] = vm_from_bits((int32_t)((uint32_t)sal_block_u16(p + 2 * i) << 16));
 }
 
-static void unpack_q5_k(float *d, const void *blocks, int64_t n)
+#if defined(__AVX2__)
+static void unpack_f16(float *d, const void *blocks, int64_t n)
 {
     const uint8_t *p = blocks;
-    for (int64_t i = 0; i < n; i++, p += 176, d += 256) {
-        float scale = sal_block_f16(p), least = sal_block_f16(p + 2);
-        const uint8_t *h = p + 16;
-        for (int j = 0; j < 4; j++) {
-            const uint8_t *c = p + 48 + 32 * j;
-            int s0, m0, s1, m1;
-            sal_block_k_scale(p + 4, 2 * j, &s0, &m0);
-            sal_block_k_scale(p + 4, 2 * j + 1, &s1, &m1);
-            float a = scale * (float)s0, b = scale * (float)s1;
-            float am = least * (float)m0, bm = least * (float)m1;
-            for (int k = 0; k < 32; k++)
-                d[64 * j + k] = a * (float)((c[k] & 15) | (h[k] >> (2 * j) & 1) << 4) - am;
-            for (int k = 0; k < 32; k++)
-                d[64 * j + 32 + k] = b * (float)(c[k] >> 4 | (h[k] >> (2 * j + 1) & 1) << 4) - bm;
-        }
-    }
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(
+            d + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 2 * i))));
+    for (; i < n; i++)
+        d[i] = sal_block_f16(p + 2 * i);
 }
+#endif
 
-/* 32 numbers of q6_k: low bits in c, high bits in h. */
-static inline void unpack_q6_part(float *d, const uint8_t *c, int nibble, const uint8_t *h, int two,
-                                  float scale, const int8_t *scales)
-{
-    for (int run = 0; run < 2; run++) {
-        float by = scale * (float)scales[run];
-        for (int k = 16 * run; k < 16 * run + 16; k++)
-            d[k] = by * (float)(((c[k] >> nibble & 15) | (h[k] >> two & 3) << 4) - 32);
-    }
-}
-
-static void unpack_q6_k(float *d, const void *blocks, int64_t n)
-{
-    const uint8_t *p = blocks;
-    for (int64_t i = 0; i < n; i++, p += 210, d += 256) {
-        float scale = sal_block_f16(p + 208);
-        for (int half = 0; half < 2; half++) {
-            const uint8_t *c = p + 64 * half, *h = p + 128 + 32 * half;
-            const int8_t *s = (const int8_t *)p + 192 + 8 * half;
-            float *to = d + 128 * half;
-            unpack_q6_part(to, c, 0, h, 0, scale, s);
-            unpack_q6_part(to + 32, c + 32, 0, h, 2, scale, s + 2);
-            unpack_q6_part(to + 64, c, 4, h, 4, scale, s + 4);
-            unpack_q6_part(to + 96, c + 32, 4, h, 6, scale, s + 6);
-        }
-    }
-}
+#define K_FORMATS(what)                                                                            \
+    [SAL_BLOCK_q2_k] = ISA(what##_q2_k), [SAL_BLOCK_q3_k] = ISA(what##_q3_k),                      \
+    [SAL_BLOCK_q4_k] = ISA(what##_q4_k), [SAL_BLOCK_q5_k] = ISA(what##_q5_k),                      \
+    [SAL_BLOCK_q6_k] = ISA(what##_q6_k),
 
 extern const sal_packed_isa ISA(sal_packed_rows);
 const sal_packed_isa ISA(sal_packed_rows) = {
@@ -578,25 +448,29 @@ const sal_packed_isa ISA(sal_packed_rows) = {
              [SAL_BLOCK_q4_1] = rows_q4_1,
              [SAL_BLOCK_q5_0] = rows_q5_0,
              [SAL_BLOCK_q5_1] = rows_q5_1,
-             [SAL_BLOCK_q8_0] = rows_q8_0},
+             [SAL_BLOCK_q8_0] = rows_q8_0,
+#if defined(__AVX2__)
+             K_FORMATS(sal_rows)
+#endif
+                 [SAL_BLOCK_iq4_nl] = rows_iq4_nl},
 #if defined(__AVX512F__)
     .rows_vnni = {[SAL_BLOCK_q4_0] = vnni_q4_0,
                   [SAL_BLOCK_q4_1] = vnni_q4_1,
                   [SAL_BLOCK_q5_0] = vnni_q5_0,
                   [SAL_BLOCK_q5_1] = vnni_q5_1,
                   [SAL_BLOCK_q8_0] = vnni_q8_0,
-                  [SAL_BLOCK_q4_k] = vnni_q4_k,
-                  [SAL_BLOCK_q5_k] = vnni_q5_k,
-                  [SAL_BLOCK_q6_k] = vnni_q6_k},
+                  K_FORMATS(sal_vnni)[SAL_BLOCK_iq4_nl] = vnni_iq4_nl},
 #endif
     .unpack = {[SAL_BLOCK_q4_0] = unpack_q4_0,
                [SAL_BLOCK_q4_1] = unpack_q4_1,
                [SAL_BLOCK_q5_0] = unpack_q5_0,
                [SAL_BLOCK_q5_1] = unpack_q5_1,
                [SAL_BLOCK_q8_0] = unpack_q8_0,
-               [SAL_BLOCK_q4_k] = unpack_q4_k,
-               [SAL_BLOCK_q5_k] = unpack_q5_k,
-               [SAL_BLOCK_q6_k] = unpack_q6_k},
+#if defined(__AVX2__)
+               [SAL_BLOCK_f16] = unpack_f16,
+               K_FORMATS(sal_unpack)
+#endif
+                   [SAL_BLOCK_bf16] = unpack_bf16},
     .dot = q8_dot,
     .rms_norm = rms_norm,
 };
