@@ -308,6 +308,28 @@ static sal_status job_word_level(sal_error *err)
     return alloc_tokenizer("wordlevel", err);
 }
 
+static sal_status alloc_model(const char *name, sal_error *err)
+{
+    char path[512];
+    sal_model *m = NULL;
+
+    snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/%s", name);
+    sal_status st = sal_model_open(&m, path, err);
+    CHECK((st == SAL_OK) == (m != NULL));
+    sal_model_free(m);
+    return st;
+}
+
+static sal_status job_gguf(sal_error *err)
+{
+    return alloc_model("gguf/llama3.gguf", err);
+}
+
+static sal_status job_folder(sal_error *err)
+{
+    return alloc_model("folder/gemma3", err);
+}
+
 static sal_status job_labels(sal_error *err)
 {
     static const char table[] =
@@ -483,6 +505,8 @@ SWEEP(word_piece, 1)
 SWEEP(bpe, 1)
 SWEEP(unigram, 1)
 SWEEP(word_level, 1)
+SWEEP(gguf, 3)
+SWEEP(folder, 3)
 SWEEP(labels, 1)
 SWEEP(cut, 1)
 SWEEP(check, 61)
@@ -495,6 +519,6 @@ int main(int argc, char **argv)
                         TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
                               T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
                               T(lrp), T(box), T(deeplift), T(conductance), T(full_grad), T(rise),
-                              T(export), T(word_piece), T(bpe), T(unigram), T(word_level),
-                              T(labels), T(cut), T(check), T(similarity), T(picture)));
+                              T(export), T(word_piece), T(bpe), T(unigram), T(word_level), T(gguf),
+                              T(folder), T(labels), T(cut), T(check), T(similarity), T(picture)));
 }

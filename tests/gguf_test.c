@@ -2,8 +2,8 @@
  * (tests/oracle/make_gguf.py). */
 #include "format/gguf.h"
 #include "harness.h"
+#include "support/language_case.h"
 
-#include <salience/salience.h>
 #include <stdio.h>
 
 static const char *const gguf_names[] = {"llama",  "llama3", "linear", "yarn", "window",
@@ -15,63 +15,19 @@ static const char *gguf_path(const char *name, const char *ending, char buf[512]
     return buf;
 }
 
-static sal_tensor gguf_golden(const char *name, const char *what)
-{
-    char path[512], ending[64];
-    sal_tensor t = SAL_TENSOR_INIT;
-    sal_error err = {SAL_OK, 0, ""};
-
-    (void)snprintf(ending, sizeof(ending), "%s.npy", what);
-    CHECK_MSG(sal_npy_read(&t, gguf_path(name, ending, path), &err) == SAL_OK, "%s", err.msg);
-    return t;
-}
-
-/* Largest difference as a share of the largest number. */
-static double gguf_apart(const sal_tensor *a, const sal_tensor *b)
-{
-    double most = 0.0, apart = 0.0;
-
-    if (a == NULL || sal_tensor_count(a) != sal_tensor_count(b))
-        return INFINITY;
-    for (int64_t i = 0; i < sal_tensor_count(b); i++) {
-        most = fmax(most, fabs(sal_tensor_get(b, i)));
-        apart = fmax(apart, fabs(sal_tensor_get(a, i) - sal_tensor_get(b, i)));
-    }
-    return apart / most;
-}
-
 /* Logits and the gradient by the embeddings through packed weights. */
 TEST(models_are_pytorch)
 {
     for (size_t i = 0; i < sizeof(gguf_names) / sizeof(gguf_names[0]); i++) {
-        const char *name = gguf_names[i], *wrt = "embeddings";
-        sal_tensor ids = gguf_golden(name, "ids"), seed = gguf_golden(name, "seed");
-        sal_tensor logits = gguf_golden(name, "logits"), gradient = gguf_golden(name, "gradient");
-        sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
+        const char *name = gguf_names[i];
+        double logits = INFINITY, gradient = INFINITY;
         sal_error err = {SAL_OK, 0, ""};
-        sal_runner *r = NULL;
-        sal_model *m = NULL;
-        char path[512];
+        char path[512], stem[512];
 
-        o.of = "logits";
-        o.wrt = &wrt;
-        o.n_wrt = 1;
-        o.outputs = &o.of;
-        o.n_outputs = 1;
-        CHECK_MSG(sal_model_open(&m, gguf_path(name, "gguf", path), &err) == SAL_OK, "%s", err.msg);
-        if (m != NULL && sal_runner_new(&r, m, &o, &err) == SAL_OK) {
-            CHECK_MSG(sal_runner_run(r, &ids, &seed, &err) == SAL_OK, "%s: %s", name, err.msg);
-            CHECK_MSG(gguf_apart(sal_runner_output(r, 0), &logits) < 3e-6, "%s: logits %g", name,
-                      gguf_apart(sal_runner_output(r, 0), &logits));
-            CHECK_MSG(gguf_apart(sal_runner_output(r, 1), &gradient) < 5e-6, "%s: gradient %g",
-                      name, gguf_apart(sal_runner_output(r, 1), &gradient));
-        }
-        sal_runner_free(r);
-        sal_model_free(m);
-        sal_tensor_free(&ids);
-        sal_tensor_free(&seed);
-        sal_tensor_free(&logits);
-        sal_tensor_free(&gradient);
+        (void)snprintf(stem, sizeof(stem), "%s/tests/golden/gguf/%s", SAL_SOURCE_DIR, name);
+        CHECK_OK(language_case(gguf_path(name, "gguf", path), stem, &logits, &gradient, &err));
+        CHECK_MSG(logits < 3e-6, "%s: logits %g", name, logits);
+        CHECK_MSG(gradient < 5e-6, "%s: gradient %g", name, gradient);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include "format/gguf.h"
+#include "format/language/folder_model.h"
 #include "format/language/gguf_model.h"
 #include "format/onnx_read.h"
 #include "graph/op.h"
@@ -81,9 +82,11 @@ static sal_status model_stamp(const char *path, struct stat *out, sal_error *err
     return SAL_OK;
 }
 
-/* A graph from a file of any kind that is known. */
+/* A graph from a file or folder of any kind that is known. */
 static sal_status model_read(sal_graph **out, const char *path, sal_error *err)
 {
+    if (sal_folder_is(path))
+        return sal_folder_read_model(out, path, err);
     return sal_gguf_is_file(path) ? sal_gguf_read_model(out, path, err)
                                   : sal_onnx_read(out, path, err);
 }

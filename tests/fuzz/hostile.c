@@ -27,7 +27,7 @@ typedef struct hostile {
     sal_bytes *files;
     size_t n, cap;
     mutate_format format;
-    char ending[8];
+    char ending[16];
     uint64_t seed, first, count;
     const char *write; /* folder: write the mutants, run nothing */
     const char *keep;  /* folder for mutants that fail */

@@ -6,10 +6,17 @@ bool mutate_format_of(const char *path, mutate_format *out)
     static const struct {
         const char *ending;
         mutate_format format;
-    } known[] = {{".onnx", MUTATE_ONNX}, {".npy", MUTATE_NPY},   {".png", MUTATE_PNG},
-                 {".jpg", MUTATE_JPEG},  {".webp", MUTATE_WEBP}, {".json", MUTATE_JSON},
-                 {".txt", MUTATE_TEXT},  {".tsv", MUTATE_TEXT},  {".nii", MUTATE_NIFTI},
-                 {".gguf", MUTATE_GGUF}};
+    } known[] = {{".onnx", MUTATE_ONNX},
+                 {".npy", MUTATE_NPY},
+                 {".png", MUTATE_PNG},
+                 {".jpg", MUTATE_JPEG},
+                 {".webp", MUTATE_WEBP},
+                 {".json", MUTATE_JSON},
+                 {".txt", MUTATE_TEXT},
+                 {".tsv", MUTATE_TEXT},
+                 {".nii", MUTATE_NIFTI},
+                 {".gguf", MUTATE_GGUF},
+                 {".safetensors", MUTATE_SAFETENSORS}};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t m = strlen(known[i].ending);
@@ -279,6 +286,8 @@ sal_status mutate(mutate_format format, sal_rng *rng, const sal_bytes *data, con
             SAL_TRY(mutate_npy(rng, &b));
         else if (format == MUTATE_GGUF)
             SAL_TRY(mutate_gguf(rng, other, &b));
+        else if (format == MUTATE_SAFETENSORS)
+            SAL_TRY(mutate_safetensors(rng, other, &b));
         else if (format == MUTATE_JSON)
             SAL_TRY(mutate_json(rng, other, &b));
         else

@@ -127,7 +127,7 @@ static sal_status gguf_model_config(const gguf_model *m, const sal_architecture 
         c->rope_base_local = c->rope_base;
     c->attention_softcap = gguf_model_float(m, "attn_logit_softcapping", 0.0);
     c->final_softcap = gguf_model_float(m, "final_logit_softcapping", 0.0);
-    c->attention_scale = gguf_model_float(m, "attention.scale", 0.0);
+    c->attention_scale = gguf_model_float(m, "attention.scale", c->attention_scale);
     st = gguf_model_scaling(m, c, err);
 done:
     return st;

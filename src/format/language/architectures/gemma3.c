@@ -11,6 +11,8 @@ static void gemma3_defaults(sal_language_config *c)
     c->rope_base = 1e6;
     c->rope_base_local = 1e4;
     c->embedding_scale = sqrt((double)c->width);
+    if (c->layers == 62) /* the model of 27 B, of which GGUF files do not say it */
+        c->attention_scale = 1.0 / sqrt((double)c->width / (double)c->heads);
 }
 
 static sal_vid gemma3_layer(sal_language *l, int64_t i, sal_vid x)
