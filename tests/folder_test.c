@@ -16,7 +16,8 @@ static sal_error err;
 
 TEST(models_are_transformers)
 {
-    static const char *const names[] = {"llama", "mistral", "gemma3", "qwen2", "qwen3", "phi3"};
+    static const char *const names[] = {"llama", "mistral", "gemma3",   "qwen2",
+                                        "qwen3", "phi3",    "phi3-long"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         double logits = INFINITY, gradient = INFINITY;
         char stem[512];

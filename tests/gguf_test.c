@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const char *const gguf_names[] = {"llama",  "llama3", "linear", "yarn", "window",
-                                         "gemma3", "qwen2",  "qwen3",  "phi3"};
+                                         "gemma3", "qwen2",  "qwen3",  "phi3", "phi3-long"};
 
 static const char *gguf_path(const char *name, const char *ending, char buf[512])
 {

@@ -13,7 +13,7 @@
 enum { LM_VOCABULARY = 96, LM_TOKENS = 11 };
 
 static const char *const lm_names[] = {"llama",  "llama3", "linear", "yarn", "window",
-                                       "gemma3", "qwen2",  "qwen3",  "phi3"};
+                                       "gemma3", "qwen2",  "qwen3",  "phi3", "phi3-long"};
 
 typedef struct lm_case {
     sal_graph *g;

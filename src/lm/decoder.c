@@ -94,6 +94,25 @@ static sal_status decoder_layers(const sal_graph *g, sal_cache_opts *c, sal_erro
                : sal_fail(err, SAL_EUNSUPPORTED, "no language model: it has no Attention nodes");
 }
 
+/* Longrope chooses factors by the length of the text. Keys that are kept must have been rotated as
+ * later queries will be: the context decides, not what the row holds so far. */
+static sal_status decoder_rope(sal_graph *g, int64_t context, sal_error *err)
+{
+    sal_vid v = sal_graph_find(g, "rope_length");
+    sal_tensor t = SAL_TENSOR_INIT;
+    sal_status st = SAL_OK;
+
+    if (v == SAL_NONE)
+        return SAL_OK;
+    SAL_TRY(sal_tensor_new(&t, SAL_I64, 0, NULL, err));
+    *(int64_t *)t.data = context;
+    SAL_TRY(sal_graph_set_constant(g, v, &t, err));
+    st = sal_pass_dce(g, err);
+done:
+    sal_tensor_free(&t);
+    return st;
+}
+
 static sal_status decoder_graphs(sal_decoder *d, const sal_graph *model, sal_error *err)
 {
     sal_vid in[2], out;
@@ -109,6 +128,7 @@ static sal_status decoder_graphs(sal_decoder *d, const sal_graph *model, sal_err
                          "no language model: logits are not [batch,sequence,vocabulary]"));
     d->vocabulary = logits->dims[2];
     SAL_TRY(sal_graph_cut(&d->whole, model, 2, in, 1, &out, err));
+    SAL_TRY(decoder_rope(d->whole, d->opts.context, err));
     SAL_TRY(sal_graph_clone(&d->last, d->whole, err));
     st = decoder_narrow(d->last, err);
 done:

@@ -4,7 +4,7 @@
 #
 #     SALIENCE=build/bin/salience SALIENCE_SOURCE=. HOSTILE=build/tests hostile_cli.sh [MUTANTS [SEED]]
 #
-# MUTANTS of each of the five formats.
+# MUTANTS of each of the six formats.
 set -uo pipefail
 : "${SALIENCE:?the program to test}" "${SALIENCE_SOURCE:?the source tree}" "${HOSTILE:?the folder of *_hostile}"
 count=${1:-20} seed=${2:-1}
@@ -48,7 +48,7 @@ try() {
     rm -rf "$temp/out"
 }
 
-for format in onnx npy png jpeg webp; do
+for format in onnx npy png jpeg webp gguf; do
     dir=$temp/$format
     mkdir "$dir"
     "$HOSTILE/${format}_hostile" --count "$count" --seed "$seed" --write "$dir" "$corpus/$format" \
@@ -72,6 +72,10 @@ for format in onnx npy png jpeg webp; do
             else
                 try explain "$good" "$file" --why 1 -o "$temp/out/x.png"
             fi
+            ;;
+        gguf)
+            try inspect "$file"
+            try run "$file" --in "input_ids=$SALIENCE_SOURCE/tests/golden/gguf/llama.ids.npy" --out "$temp/out"
             ;;
         *) try explain "$good" "$file" --why 1 -o "$temp/out/x.png" ;;
         esac

@@ -41,7 +41,7 @@ static void gguf_walk_skip(gguf_walk *w, uint64_t n)
 static void gguf_walk_text(gguf_walk *w)
 {
     uint64_t n = gguf_walk_number(w, 8);
-    if (n > 0 && w->ok && w->n_fields < GGUF_FIELDS)
+    if (n > 0 && w->ok && n <= w->b->len - w->at && w->n_fields < GGUF_FIELDS)
         w->fields[w->n_fields++] = (gguf_field){w->at, n < 16 ? (size_t)n : 16};
     gguf_walk_skip(w, n);
 }

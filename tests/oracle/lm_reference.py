@@ -68,10 +68,11 @@ class Model:
         pattern = self.get("attention.sliding_window_pattern", 6 if self.arch == "gemma3" else 0)
         return pattern == 0 or (i + 1) % pattern != 0
 
-    def frequencies(self, local):
+    def frequencies(self, local, length):
         base = (self.get("rope.freq_base_swa", 1e4) if self.arch == "gemma3" else self.base) if local else self.base
         f = base ** (-2.0 * np.arange(self.rope_size // 2) / self.rope_size)
-        for name in ("rope_freqs.weight", "rope_factors_short.weight"):
+        trained = self.get("rope.scaling.original_context_length", self.get("context_length"))
+        for name in ("rope_freqs.weight", "rope_factors_%s.weight" % ("long" if length > trained else "short")):
             factors = self.weight(name, must=False)
             if factors is not None and not local:
                 f = f / factors.numpy().astype(np.float64)
@@ -94,7 +95,7 @@ class Model:
 
     def rope(self, x, local):
         """x [batch, heads, sequence, size]"""
-        f, size = self.frequencies(local)
+        f, size = self.frequencies(local, x.shape[2])
         angle = torch.arange(x.shape[2], dtype=self.dtype)[:, None] * torch.tensor(f, dtype=torch.float32).to(self.dtype)
         cos, sin = torch.cos(angle) * size, torch.sin(angle) * size
         n = self.rope_size

@@ -47,6 +47,12 @@ FAMILIES = {
 }
 
 
+# Longer than the trained positions: the other factors hold.
+FAMILIES["phi3-long"] = ("Phi3", "float16", {
+    **FAMILIES["phi3"][2], "original_max_position_embeddings": 8,
+    "rope_parameters": {**FAMILIES["phi3"][2]["rope_parameters"], "original_max_position_embeddings": 8}})
+
+
 def classes(family):
     config = getattr(transformers, "Gemma3TextConfig" if family == "Gemma3" else family + "Config")
     return config, getattr(transformers, family + "ForCausalLM")

@@ -170,16 +170,19 @@ static void folder_window(folder_reader *r)
 
 /* ---- positions ---- */
 
-static sal_status folder_factors_new(folder_reader *r)
+/* Room for a factor for every pair; NULL after a failure. */
+static float *folder_factors_new(folder_reader *r)
 {
+    float *out = NULL;
+
     r->c->n_factors = r->c->lm.rope_size / 2;
     if (r->c->n_factors < 1 || r->c->n_factors > FOLDER_FACTORS)
         folder_bad(r, SAL_EFORMAT, "head_dim", "makes no pairs to rotate");
     else
-        r->c->factors = sal_calloc((size_t)r->c->n_factors, sizeof(*r->c->factors));
-    if (r->st == SAL_OK && r->c->factors == NULL)
+        out = sal_calloc((size_t)r->c->n_factors, sizeof(*out));
+    if (r->st == SAL_OK && out == NULL)
         r->st = sal_fail_nomem(r->err);
-    return r->st;
+    return out;
 }
 
 /* Llama 3: slow turns are slowed down, quick ones stay, those between are mixed. */
@@ -191,9 +194,10 @@ static void folder_llama3(folder_reader *r, const json_t *rope)
 
     if (!(high > low) || !(low > 0.0) || c->rope_context < 1)
         folder_bad(r, SAL_EFORMAT, "high_freq_factor", "must be more than low_freq_factor");
-    if (r->st != SAL_OK || folder_factors_new(r) != SAL_OK)
+    if (r->st != SAL_OK)
         return;
-    for (int64_t i = 0; i < r->c->n_factors; i++) {
+    r->c->factors = folder_factors_new(r);
+    for (int64_t i = 0; i < r->c->n_factors && r->st == SAL_OK; i++) {
         double f = pow(c->rope_base, -2.0 * (double)i / (double)c->rope_size);
         double turns = (double)c->rope_context * f / (2.0 * 3.14159265358979323846);
         double keep = fmin(fmax((turns - low) / (high - low), 0.0), 1.0);
@@ -202,11 +206,26 @@ static void folder_llama3(folder_reader *r, const json_t *rope)
     }
 }
 
-/* Phi 3: a list of factors, and larger queries and keys the further the context was stretched. */
+/* A factor for every pair; NULL after a failure. */
+static float *folder_list(folder_reader *r, const json_t *rope, const char *key)
+{
+    const json_t *list = folder_get(rope, key);
+    float *out = folder_factors_new(r);
+
+    if (r->st == SAL_OK && (int64_t)json_array_size(list) != r->c->n_factors)
+        folder_bad(r, SAL_EFORMAT, key, "is no list of a factor for every pair");
+    for (int64_t i = 0; i < r->c->n_factors && r->st == SAL_OK; i++) {
+        out[i] = (float)json_number_value(json_array_get(list, (size_t)i));
+        if (!(out[i] > 0.0f))
+            folder_bad(r, SAL_EFORMAT, key, "is no list of a factor for every pair");
+    }
+    return out;
+}
+
+/* Phi 3: lists of factors, and larger queries and keys the further the context was stretched. */
 static void folder_longrope(folder_reader *r, const json_t *rope)
 {
     sal_language_config *c = &r->c->lm;
-    const json_t *list = folder_get(rope, "short_factor");
     double stretch =
         folder_float(r, rope, "factor",
                      c->rope_context > 0 ? (double)c->context / (double)c->rope_context : 1.0);
@@ -216,17 +235,10 @@ static void folder_longrope(folder_reader *r, const json_t *rope)
     if (stretch > 1.0 && c->rope_context > 1)
         c->rope_attention_factor = sqrt(1.0 + log(stretch) / log((double)c->rope_context));
     c->rope_attention_factor = folder_float(r, rope, "attention_factor", c->rope_attention_factor);
-    if (r->st != SAL_OK || folder_factors_new(r) != SAL_OK)
-        return;
-    for (int64_t i = 0; i < r->c->n_factors; i++) {
-        double f = json_number_value(json_array_get(list, (size_t)i));
-
-        r->c->factors[i] = (float)f;
-        if (!(f > 0.0) || (int64_t)json_array_size(list) != r->c->n_factors) {
-            folder_bad(r, SAL_EFORMAT, "short_factor", "is no list of a factor for every pair");
-            return;
-        }
-    }
+    if (r->st == SAL_OK)
+        r->c->factors = folder_list(r, rope, "short_factor");
+    if (r->st == SAL_OK)
+        r->c->far_factors = folder_list(r, rope, "long_factor");
 }
 
 static void folder_yarn(folder_reader *r, const json_t *rope)
@@ -374,5 +386,6 @@ done:
 void sal_folder_config_free(sal_folder_config *c)
 {
     sal_free(c->factors);
+    sal_free(c->far_factors);
     *c = (sal_folder_config){.factors = NULL};
 }

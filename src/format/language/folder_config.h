@@ -7,10 +7,11 @@
 typedef struct sal_folder_config {
     sal_language_config lm;
     const sal_architecture *architecture;
-    bool tied;         /* the output matrix is the table of embeddings */
-    bool norms_from_1; /* weights w of norms stand for 1 + w */
-    float *factors;    /* each frequency of global layers is divided by; NULL: none */
-    int64_t n_factors;
+    bool tied;          /* the output matrix is the table of embeddings */
+    bool norms_from_1;  /* weights w of norms stand for 1 + w */
+    float *factors;     /* each frequency of global layers is divided by; NULL: none */
+    float *far_factors; /* those beyond lm.rope_context positions; NULL: the same */
+    int64_t n_factors;  /* of each */
 } sal_folder_config;
 
 /* Understand the text. `name` begins the messages. *out: sal_folder_config_free(), also after

@@ -143,6 +143,17 @@ done:
     return st;
 }
 
+/* What config.json gives in the place of a tensor of GGUF files; NULL: nothing. */
+static const float *folder_rope(const sal_folder_config *c, const char *name)
+{
+    if (strcmp(name, "rope_factors_long.weight") == 0)
+        return c->far_factors;
+    return strcmp(name, c->lm.scaling == SAL_ROPE_LONG ? "rope_factors_short.weight"
+                                                       : "rope_freqs.weight") == 0
+               ? c->factors
+               : NULL;
+}
+
 static bool folder_is_norm(const char *name)
 {
     size_t n = strlen(name), m = strlen("_norm.weight");
@@ -159,9 +170,11 @@ static sal_status folder_weight(void *ctx, const char *name, bool *found, sal_la
     char theirs[FOLDER_NAME];
     sal_status st;
 
-    *found = strcmp(name, "rope_freqs.weight") == 0 && m->config.factors != NULL;
+    const float *factors = folder_rope(&m->config, name);
+
+    *found = factors != NULL;
     if (*found)
-        return folder_floats(m->config.factors, m->config.n_factors, out, err);
+        return folder_floats(factors, m->config.n_factors, out, err);
     if (m->config.tied && strcmp(name, "output.weight") == 0)
         return SAL_OK;
     if (folder_name(m, name, theirs))

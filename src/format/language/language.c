@@ -276,54 +276,84 @@ static void language_frequencies(const sal_language_config *c, double base, bool
     }
 }
 
+/* The constant [1,1,half]. */
+static sal_vid language_pace(sal_language *l, bool local, const float *factors)
+{
+    const int64_t dims[3] = {1, 1, l->c->rope_size / 2};
+    double base = local ? l->c->rope_base_local : l->c->rope_base;
+    sal_tensor t = SAL_TENSOR_INIT;
+    sal_vid v = SAL_NONE;
+
+    if (l->b.st == SAL_OK)
+        l->b.st = sal_tensor_new(&t, SAL_F32, 3, dims, l->b.err);
+    if (l->b.st == SAL_OK) {
+        language_frequencies(l->c, base, !local, factors, t.data);
+        v = sal_b_tensor(&l->b, &t);
+    }
+    sal_tensor_free(&t);
+    return v;
+}
+
+/* Longrope: once a position lies beyond the trained ones, other factors hold for all. */
+static sal_vid language_pace_by_length(sal_language *l, const float *near, const float *far)
+{
+    sal_builder *b = &l->b;
+    sal_vid length = sal_b_reduce(b, "ReduceMax", l->positions, 0, NULL, false);
+    sal_vid trained = sal_b_scalar(b, SAL_I64, (double)l->c->rope_context);
+
+    length = sal_b2(b, "Add", length, sal_b_scalar(b, SAL_I64, 1.0));
+    if (b->st == SAL_OK)
+        b->st = sal_graph_rename(b->g, length, "rope_length", b->err);
+    return sal_b3(b, "Where", sal_b2(b, "Greater", length, trained), language_pace(l, false, far),
+                  language_pace(l, false, near));
+}
+
 /* cos and sin of every position and pair, [batch,sequence,half]. */
-static sal_status language_angles(sal_language *l, bool local, const float *factors)
+static sal_status language_angles(sal_language *l, bool local, const float *near, const float *far)
 {
     const sal_language_config *c = l->c;
-    const int64_t dims[3] = {1, 1, c->rope_size / 2}, axes[] = {2};
-    double base = local ? c->rope_base_local : c->rope_base;
+    const int64_t axes[] = {2};
     double size = local ? 1.0 : c->rope_attention_factor;
-    sal_tensor t = SAL_TENSOR_INIT;
     sal_builder *b = &l->b;
-    sal_vid angle;
-    sal_status st = SAL_OK;
+    sal_vid angle, pace;
 
     if (!local && c->scaling == SAL_ROPE_YARN) /* section 3.4 of the paper */
         size *= 1.0 + 0.1 * log(c->rope_factor);
-    SAL_TRY(sal_tensor_new(&t, SAL_F32, 3, dims, b->err));
-    language_frequencies(c, base, !local, factors, t.data);
+    pace = far == NULL ? language_pace(l, local, near) : language_pace_by_length(l, near, far);
     angle = sal_b_unsqueeze(b, sal_b_cast(b, l->positions, SAL_F32), 1, axes);
-    angle = sal_b2(b, "Mul", angle, sal_b_tensor(b, &t));
+    angle = sal_b2(b, "Mul", angle, pace);
     l->cosine[local] = sal_b1(b, "Cos", angle);
     l->sine[local] = sal_b1(b, "Sin", angle);
     if (size != 1.0) {
         l->cosine[local] = sal_b2(b, "Mul", l->cosine[local], sal_b_like(b, angle, size));
         l->sine[local] = sal_b2(b, "Mul", l->sine[local], sal_b_like(b, angle, size));
     }
-    st = b->st;
-done:
-    sal_tensor_free(&t);
-    return st;
+    return b->st;
 }
 
-/* A file may give a factor for every frequency (llama 3, longrope). */
+/* A file may give a factor for every frequency; NULL: it does not. */
+static const float *language_factors(sal_language *l, const char *name)
+{
+    sal_vid v = language_vector(l, name, l->c->rope_size / 2, false);
+
+    return l->b.st != SAL_OK || v == SAL_NONE ? NULL : sal_val(l->b.g, v)->constant->data;
+}
+
 static sal_status language_rope(sal_language *l)
 {
-    const char *const names[] = {"rope_freqs.weight", "rope_factors_short.weight"};
-    int64_t half = l->c->rope_size / 2;
-    const sal_tensor *factors = NULL;
+    const float *near = language_factors(l, "rope_freqs.weight"), *far = NULL; /* Llama 3 */
     sal_status st = SAL_OK;
 
-    for (size_t i = 0; i < SAL_COUNTOF(names) && factors == NULL; i++) {
-        sal_vid v = language_vector(l, names[i], half, false);
-
-        SAL_TRY(l->b.st);
-        if (v != SAL_NONE)
-            factors = sal_val(l->b.g, v)->constant;
+    if (near == NULL) {
+        near = language_factors(l, "rope_factors_short.weight");
+        far = language_factors(l, "rope_factors_long.weight");
     }
-    SAL_TRY(language_angles(l, false, factors == NULL ? NULL : factors->data));
+    if (near == NULL || l->c->rope_context < 1 || l->c->rope_context >= l->c->context)
+        far = NULL; /* the context ends before it is needed */
+    SAL_TRY(l->b.st);
+    SAL_TRY(language_angles(l, false, near, far));
     if (l->c->window > 0)
-        SAL_TRY(language_angles(l, true, NULL));
+        SAL_TRY(language_angles(l, true, NULL, NULL));
 done:
     return st;
 }

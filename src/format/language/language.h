@@ -19,7 +19,7 @@ typedef enum sal_rope_scaling {
     SAL_ROPE_PLAIN,
     SAL_ROPE_LINEAR, /* positions / factor */
     SAL_ROPE_YARN,   /* Peng et al. 2023, section 3.4, as ggml computes it */
-    SAL_ROPE_LONG    /* a factor for every frequency (phi3's longrope, the short ones) */
+    SAL_ROPE_LONG    /* a factor for every frequency, others beyond the trained positions (phi3) */
 } sal_rope_scaling;
 
 typedef struct sal_language_config {
