@@ -65,8 +65,9 @@ SAL_API const char *sal_model_similar(const sal_model *m, const char *name);
  * inner value of this name with floats of a known rank), SAL_ENOMEM. */
 SAL_API SAL_MUST_USE sal_status sal_model_cut(sal_model **out, const sal_model *m,
                                               const char *value, sal_error *err);
-/* Name of the value that holds the embeddings of a text model's tokens: what a Gather takes from
- * the largest table by the ids of an input. NULL when there is none. Borrowed. */
+/* Name of the value that holds the embeddings of a text model's tokens: `embeddings` of a language
+ * model, else what a Gather takes from the largest table by the ids of an input. NULL when there is
+ * none. Borrowed. */
 SAL_API const char *sal_model_embedding(const sal_model *m);
 
 /* ---- metadata ---- */

@@ -33,7 +33,10 @@ const char *sal_model_embedding(const sal_model *m)
     const sal_graph *g = m->structure;
     const char *found = NULL;
     int64_t most = 0;
+    sal_vid scaled = sal_graph_find(g, "embeddings");
 
+    if (scaled != SAL_NONE && sal_graph_meta(g, "lm.architecture") != NULL)
+        return sal_val(g, scaled)->name; /* as format/language builds them */
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
         const sal_value *table;

@@ -344,6 +344,15 @@ says out '"cache_bytes_a_token"'
 mkdir -p home/models
 cp "$tiny" home/models/tiny-gemma.gguf
 check "a pulled GGUF file goes by its name" env SALIENCE_HOME="$PWD/home" "$SALIENCE" inspect tiny-gemma >out
+run 0 inspect "$SALIENCE_SOURCE/tests/golden/folder/gemma3" --json
+json out
+says out '"format": "safetensors"'
+mkdir -p hollow
+run 1 inspect hollow
+lines err 1
+says err '^hollow.*config.json'
+run 0 explain "$SALIENCE_SOURCE/tests/golden/gguf/talk.gguf" --text 'hi there' --why 'logits[1,5]' --method gradient-x-input
+says out '^  words '
 
 # ---- language models: a tiny one whose answers PyTorch gave (tests/oracle/make_gguf.py) -----------------
 talk=$SALIENCE_SOURCE/tests/golden/gguf/talk.gguf
