@@ -6,6 +6,7 @@
 #include "base/block_type.h"
 #include "exec/isa.h"
 #include "exec/session.h"
+#include "graph/passes/passes.h"
 #include "ops/builder.h"
 
 #include <float.h>
@@ -333,6 +334,30 @@ TEST(unpack)
     }
 }
 
+/* Of a product of which one row is read, only this row is computed. */
+TEST(last_row)
+{
+    const int64_t dims[] = {5, 68}, a_dims[] = {1, 6, 64}, last[] = {-1};
+    sal_attr at[] = {SAL_AS("type", "q8_0"), SAL_AI("columns", 64)}, axis = SAL_AI("axis", 1);
+    sal_tensor w = SAL_TENSOR_INIT;
+    sal_error err = {SAL_OK, 0, ""};
+    sal_graph *g = NULL;
+    sal_vid a, y, row;
+    CHECK_OK(sal_graph_new(&g, "row", &err));
+    CHECK_OK(sal_graph_input(g, "a", SAL_F32, 3, a_dims, &a, &err));
+    CHECK_OK(sal_tensor_new(&w, SAL_U8, 2, dims, &err));
+    sal_builder b = SAL_BUILDER(g, &err, NULL);
+    y = sal_b_op(&b, "PackedMatMul", 2, (sal_vid[]){a, sal_b_tensor(&b, &w)}, 2, at);
+    row = sal_b_op(&b, "Gather", 2, (sal_vid[]){y, sal_b_ints(&b, last, 1)}, 1, &axis);
+    CHECK_OK(b.st);
+    CHECK_OK(sal_graph_add_output(g, row, &err));
+    CHECK_EQ(sal_val(g, y)->dims[1], 6);
+    CHECK_OK(sal_pass_narrow(g, &err));
+    CHECK_EQ(sal_val(g, y)->dims[1], 1);
+    sal_tensor_free(&w);
+    sal_graph_free(g);
+}
+
 /* What is no number stays none. */
 TEST(not_finite)
 {
@@ -350,7 +375,7 @@ TEST(not_finite)
 
 int main(int argc, char **argv)
 {
-    return harness_main(
-        argc, argv,
-        TESTS(T(product), T(transposed), T(panels), T(gather), T(unpack), T(not_finite)));
+    return harness_main(argc, argv,
+                        TESTS(T(product), T(transposed), T(panels), T(gather), T(unpack),
+                              T(last_row), T(not_finite)));
 }

@@ -71,8 +71,8 @@ static bool fold_allowed(const sal_graph *g, const sal_node *n, const sal_fold *
         out += (double)count;
     }
     /* Packed matrices stay packed: kernels read them as they lie in the file. */
-    if (sal_node_is(n, "Unpack") || sal_node_is(n, "PackedMatMul") ||
-        sal_node_is(n, "PackedGather"))
+    if (sal_node_is_ours(n, "Unpack") || sal_node_is_ours(n, "PackedMatMul") ||
+        sal_node_is_ours(n, "PackedGather"))
         return false;
     /* Quantised weights: small in a file, but to be run they are needed as floats once, not anew in
      * every run. */

@@ -57,7 +57,7 @@ static bool narrow_by_rows(const narrow *w, const sal_node *n)
         return false;
     if (sal_node_is(n, "MatMul"))
         return sal_val(w->g, n->in[1])->rank == 2 && w->axis < w->rank - 1;
-    if (sal_node_is(n, "PackedMatMul"))
+    if (sal_node_is_ours(n, "PackedMatMul"))
         return w->axis < w->rank - 1;
     if (sal_node_is(n, "LayerNormalization") || sal_node_is(n, "RMSNormalization")) {
         int64_t axis = sal_node_int(n, "axis", -1);
@@ -89,7 +89,7 @@ static int narrow_mark(narrow *w)
             !narrow_by_rows(w, n))
             continue;
         w->node[i] = w->value[v] = 1;
-        products += sal_node_is(n, "MatMul") || sal_node_is(n, "PackedMatMul");
+        products += sal_node_is(n, "MatMul") || sal_node_is_ours(n, "PackedMatMul");
         for (int k = 0; k < n->n_in; k++)
             w->reads[SAL_MAX(n->in[k], 0)] += n->in[k] >= 0 && narrow_operand(w, n, k);
     }

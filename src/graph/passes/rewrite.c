@@ -255,6 +255,12 @@ bool sal_node_is(const sal_node *n, const char *op)
     return strcmp(n->op->name, op) == 0 && (n->op->domain == NULL || n->op->domain[0] == '\0');
 }
 
+bool sal_node_is_ours(const sal_node *n, const char *op)
+{
+    return strcmp(n->op->name, op) == 0 && n->op->domain != NULL &&
+           strcmp(n->op->domain, SAL_DOMAIN_INTERNAL) == 0;
+}
+
 const sal_tensor *sal_value_constant(const sal_graph *g, sal_vid v)
 {
     return v == SAL_NONE ? NULL : sal_val(g, v)->constant;

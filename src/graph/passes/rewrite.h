@@ -45,7 +45,8 @@ bool sal_rewrite_single(const sal_rewrite *r, sal_vid v);
 
 /* ---- questions about values, for all passes ---- */
 
-bool sal_node_is(const sal_node *n, const char *op); /* operator of ONNX's own domain */
+bool sal_node_is(const sal_node *n, const char *op);      /* operator of ONNX's own domain */
+bool sal_node_is_ours(const sal_node *n, const char *op); /* of the internal domain */
 const sal_tensor *sal_value_constant(const sal_graph *g,
                                      sal_vid v); /* NULL when omitted or computed */
 /* The single number that constant v consists of. */
