@@ -258,6 +258,9 @@ typedef struct cli_words {
     int32_t pad;         /* id that stands for no word; -1: none */
     sal_tensor baseline; /* the embeddings of that id; empty when there is none */
     char value[512];     /* the value that is explained: the embeddings */
+    size_t
+        n_answer; /* language models: tokens of the answer that is asked about; 0: the next one */
+    sal_labels *labels; /* language models: the tokens as names of classes; taken by the caller */
 } cli_words;
 
 /* --text, or a file.txt. */
@@ -266,7 +269,22 @@ bool cli_words_wanted(const cli_args *a, const char *path);
  * `m` is still yours. On failure NULL and *status. */
 sal_model *cli_words_load(cli_words *w, const cli_args *a, sal_model *m, const char *path,
                           cli_inputs *in, cli_notes *notes, int *status);
+/* The value that is explained: a run of the model as far as there. */
+sal_status cli_words_embed(const sal_model *m, const char *value, const sal_tensor *inputs,
+                           sal_tensor *out, sal_error *err);
 void cli_words_free(cli_words *w);
+
+/* ---- language models (words_lm.c) ---- */
+
+/* The prompt of --prompt, --text or a file.txt as the tokens that a language model reads, with what
+ * is asked of it (--continuation, --answer); gives the model to explain, whose only input are the
+ * embeddings. On failure NULL and *status. */
+sal_model *cli_words_lm(cli_words *w, const cli_args *a, const char *path, cli_inputs *in,
+                        cli_notes *notes, int *status);
+/* A target as --why gives it: a token's text becomes its id, into buf; others stay. NULL (told why)
+ * when the text is no single token. */
+const char *cli_words_target(const cli_words *w, const cli_args *a, const char *text, char *buf,
+                             size_t n);
 
 /* ---- method options (methods.c) ---- */
 

@@ -54,6 +54,8 @@ typedef struct explain_job {
     sal_tensor logits;
     job_question *questions;
     size_t n_questions;
+    char **kept; /* texts of job_keep() */
+    size_t n_kept;
     sal_asked *asked;
     job_cell *cells; /* [question * methods.n + method] */
     sal_picture_opts look;
@@ -81,6 +83,10 @@ void job_free(explain_job *j);
 
 /* explain_questions.c */
 bool job_questions(explain_job *j);
+/* One more target to ask why of. False (told why) when out of memory. */
+bool job_question_push(job_question *q, const char *text);
+/* A copy of the text that lives as long as the job. */
+const char *job_keep(explain_job *j, const char *text);
 void job_questions_free(explain_job *j);
 
 /* explain_map.c: the map as a picture of sample 0; where it is strongest. */

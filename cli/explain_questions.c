@@ -129,8 +129,33 @@ bool job_questions(explain_job *j)
     return true;
 }
 
+bool job_question_push(job_question *q, const char *text)
+{
+    return question_push(&q->why, &q->n_why, text);
+}
+
+const char *job_keep(explain_job *j, const char *text)
+{
+    char **bigger = realloc(j->kept, (j->n_kept + 1) * sizeof(*bigger));
+    char *copy = malloc(strlen(text) + 1);
+
+    if (bigger != NULL)
+        j->kept = bigger;
+    if (bigger == NULL || copy == NULL) {
+        free(copy);
+        (void)cli_fail_text("out of memory");
+        return NULL;
+    }
+    memcpy(copy, text, strlen(text) + 1);
+    j->kept[j->n_kept++] = copy;
+    return copy;
+}
+
 void job_questions_free(explain_job *j)
 {
+    for (size_t i = 0; i < j->n_kept; i++)
+        free(j->kept[i]);
+    free(j->kept);
     for (size_t i = 0; i < j->n_questions; i++) {
         free(j->questions[i].why);
         free(j->questions[i].not_);

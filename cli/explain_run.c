@@ -18,7 +18,7 @@ static void explain_hash_begin(explain_job *j)
 {
     j->hashes.model = j->model_path;
     j->hashes.image = j->image_path;
-    if (cli_has(j->a, OPT_text))
+    if (cli_has(j->a, OPT_text) || cli_has(j->a, OPT_prompt))
         j->hashes.image = NULL;
     if (pthread_create(&j->hashes.thread, NULL, explain_hash, &j->hashes) == 0)
         j->hashes.running = true;
@@ -123,6 +123,39 @@ static bool explain_features(explain_job *j, int *status)
     return st == SAL_OK;
 }
 
+/* Questions to a language model: texts of tokens become their ids; of an answer all is meant where
+ * nothing is said. Without a method the quickest is taken that tells words apart. */
+static bool explain_lm_questions(explain_job *j, int *status)
+{
+    for (size_t i = 0; i < j->n_questions; i++) {
+        job_question *q = &j->questions[i];
+
+        if (j->words.n_answer > 0 && q->n_why + q->n_not == 0 &&
+            !job_question_push(q, "sum(answer[:])")) {
+            *status = CLI_FAILED;
+            return false;
+        }
+        for (size_t k = 0; k < q->n_why + q->n_not; k++) {
+            const char **text = k < q->n_why ? &q->why[k] : &q->not_[k - q->n_why];
+            char buf[32];
+            const char *found = cli_words_target(&j->words, j->a, *text, buf, sizeof(buf));
+
+            if (found != NULL && found == buf)
+                found = job_keep(j, buf);
+            if (found == NULL) {
+                *status = CLI_USAGE;
+                return false;
+            }
+            *text = found;
+        }
+    }
+    if (!cli_has(j->a, OPT_method) && !cli_has(j->a, OPT_methods)) {
+        j->methods.names[0] = "gradient-x-input";
+        cli_note_later(&j->notes, "a language model: gradient-x-input (--method to change)");
+    }
+    return true;
+}
+
 /* Text: its embeddings are what is explained, a token is a feature, and without it [PAD] stands
  * there. */
 static int explain_words(explain_job *j)
@@ -140,12 +173,16 @@ static int explain_words(explain_job *j)
         }
     }
     sal_error err = {SAL_OK, 0, ""};
+    bool lm = sal_model_meta(j->model, "lm.architecture") != NULL;
     sal_model *cut =
-        cli_words_load(&j->words, j->a, j->model, j->image_path, &j->in, &j->notes, &status);
+        lm ? cli_words_lm(&j->words, j->a, j->image_path, &j->in, &j->notes, &status)
+           : cli_words_load(&j->words, j->a, j->model, j->image_path, &j->in, &j->notes, &status);
     const sal_tensor *x;
 
-    if (cut == NULL)
+    if (cut == NULL || (lm && !explain_lm_questions(j, &status))) {
+        sal_model_free(cut);
         return status;
+    }
     sal_model_free(j->model);
     j->model = cut;
     x = &j->in.tensors[j->in.n - 1];
@@ -286,8 +323,12 @@ static int explain_ask(explain_job *j)
         return cli_fail_text("out of memory");
     if (!job_names_fit(j, &status))
         return status;
-    if (!cli_labels(j->a, j->model, j->target.classes, &j->labels, &j->notes, &status))
+    if (j->words.labels != NULL) {
+        j->labels = j->words.labels;
+        j->words.labels = NULL;
+    } else if (!cli_labels(j->a, j->model, j->target.classes, &j->labels, &j->notes, &status)) {
         return status;
+    }
     if (j->n_questions > 1)
         st = sal_explain_plan_logits(j->plan, j->in.tensors, &j->logits, &err);
     if (st != SAL_OK)

@@ -65,10 +65,20 @@ static void words_color(double share, int rgb[3])
         rgb[i] = c[i];
 }
 
+/* Where the first word begins: what a chat template puts before it is not shown. */
+static uint32_t words_begin(const job_word *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!w[i].added)
+            return w[i].begin;
+    }
+    return 0;
+}
+
 static void words_line(const explain_job *j, const job_word *w, size_t n)
 {
     double most = words_most(w, n);
-    size_t at = 0;
+    size_t at = words_begin(w, n);
 
     printf("  words     ");
     for (size_t i = 0; i < n; i++) {
@@ -168,7 +178,7 @@ void job_words_html(const explain_job *j, size_t q, size_t m, cli_text *t)
     job_word *w = calloc(j->words.tokens.n + 1, sizeof(*w));
     size_t n = w == NULL ? 0 : job_words(j, q, m, w);
     double most = words_most(w, n);
-    uint32_t at = 0;
+    uint32_t at = words_begin(w, n);
 
     cli_text_printf(t, "<p class=\"words\">");
     for (size_t i = 0; i < n; i++) {
@@ -185,7 +195,8 @@ void job_words_html(const explain_job *j, size_t q, size_t m, cli_text *t)
         cli_text_printf(t, "</span>");
         at = w[i].end;
     }
-    cli_html(t, j->words.text.data + at, j->words.text.len - at);
+    if (j->words.labels == NULL && j->words.n_answer == 0 && n > 0 && !w[n - 1].added)
+        cli_html(t, j->words.text.data + at, j->words.text.len - at);
     cli_text_printf(t, "</p>\n");
     free(w);
 }

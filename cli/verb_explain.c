@@ -73,7 +73,9 @@ int verb_explain(const cli_args *a)
 {
     explain_job j = {.a = a,
                      .model_name = a->positional[0],
-                     .image_path = a->n_positional > 1 ? a->positional[1] : cli_value(a, OPT_text),
+                     .image_path = a->n_positional > 1      ? a->positional[1]
+                                   : cli_has(a, OPT_prompt) ? cli_value(a, OPT_prompt)
+                                                            : cli_value(a, OPT_text),
                      .picture = {.image = SAL_IMAGE_INIT, .pre = SAL_PREPROCESS_INIT},
                      .logits = SAL_TENSOR_INIT,
                      .began = cli_seconds()};

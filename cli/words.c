@@ -128,30 +128,6 @@ static bool words_inputs(const cli_words *w, const sal_model *m, size_t length, 
     return true;
 }
 
-/* The value that is explained: a run of the model as far as there. */
-static sal_status words_embed(const sal_model *m, const char *value, const sal_tensor *inputs,
-                              sal_tensor *out, sal_error *err)
-{
-    sal_runner_opts o = SAL_RUNNER_OPTS_INIT;
-    sal_runner *r = NULL;
-    const sal_tensor *y;
-    sal_status st;
-
-    o.outputs = &value;
-    o.n_outputs = 1;
-    st = sal_runner_new(&r, m, &o, err);
-    if (st == SAL_OK)
-        st = sal_runner_run(r, inputs, NULL, err);
-    if (st == SAL_OK) {
-        y = sal_runner_output(r, 0);
-        st = sal_tensor_new(out, y->dtype, y->rank, y->dims, err);
-        if (st == SAL_OK)
-            memcpy(out->data, y->data, sal_tensor_bytes(y));
-    }
-    sal_runner_free(r);
-    return st;
-}
-
 /* The same text with every word taken away: tokens of the template stay, the others become [PAD].
  */
 static sal_status words_baseline(cli_words *w, const sal_model *m, const char *value,
@@ -171,7 +147,7 @@ static sal_status words_baseline(cli_words *w, const sal_model *m, const char *v
                 sal_tensor_set(&inputs[i], (int64_t)k, w->pad);
         }
     }
-    return words_embed(m, value, inputs, &w->baseline, err);
+    return cli_words_embed(m, value, inputs, &w->baseline, err);
 }
 
 static const char *const words_pads[] = {"[PAD]", "<pad>", "<|pad|>", "<|endoftext|>",
@@ -202,7 +178,8 @@ static bool words_open(cli_words *w, const cli_args *a, const char *model, int *
 
 bool cli_words_wanted(const cli_args *a, const char *path)
 {
-    return cli_has(a, OPT_text) || (path != NULL && cli_ends_with(path, ".txt"));
+    return cli_has(a, OPT_text) || cli_has(a, OPT_prompt) ||
+           (path != NULL && cli_ends_with(path, ".txt"));
 }
 
 sal_model *cli_words_load(cli_words *w, const cli_args *a, sal_model *m, const char *path,
@@ -236,7 +213,7 @@ sal_model *cli_words_load(cli_words *w, const cli_args *a, sal_model *m, const c
     }
     if (!words_inputs(w, m, length, tensors, status))
         goto done;
-    st = words_embed(m, value, tensors, &tensors[n], &err);
+    st = cli_words_embed(m, value, tensors, &tensors[n], &err);
     if (st == SAL_OK)
         st = words_baseline(w, m, value, tensors, &err);
     if (st == SAL_OK) /* the ids again, which the baseline has overwritten */
@@ -265,5 +242,6 @@ void cli_words_free(cli_words *w)
     sal_tokenizer_free(w->tokenizer);
     sal_tokens_free(&w->tokens);
     sal_tensor_free(&w->baseline);
+    sal_labels_free(w->labels);
     cli_text_free(&w->text);
 }

@@ -73,6 +73,16 @@ SAL_API SAL_MUST_USE sal_status sal_lm_encode_chat(const sal_lm *lm,
                                                    const sal_chat_message *messages, size_t n,
                                                    bool answer, sal_tokens *out, sal_error *err);
 
+/* What is asked of a language model, as a model of its own that any method explains: input
+ * `embeddings` float32[batch,sequence,width]; output `next` float32[batch,vocabulary], the logits
+ * behind the last token, or, with the n > 0 ids of an answer, `answer` float32[batch,n], the
+ * log-probability of each of them. The sequence is then the prompt with all of the answer but its
+ * last id; sal_lm_model() computes its `embeddings`. Questions of explain.h are `top`, an id, or of
+ * an answer "sum(answer[:])", "answer[A:B]". *out: sal_model_free(). Errors: SAL_EINVAL (no such
+ * id), SAL_ENOMEM. */
+SAL_API SAL_MUST_USE sal_status sal_lm_asked(sal_model **out, const sal_lm *lm,
+                                             const int32_t *answer, size_t n, sal_error *err);
+
 /* ---- sessions ---- */
 
 /* A key-value cache for one or more texts and the plans to run them. Belongs to one thread. */

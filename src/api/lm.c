@@ -3,6 +3,7 @@
 
 #include "lm/generate.h"
 #include "lm/perplexity.h"
+#include "lm/question.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,26 @@ sal_status sal_lm_encode_chat(const sal_lm *lm, const sal_chat_message *messages
     st = sal_tokenizer_encode_as(lm->tokenizer, text, bytes, &o, out, err);
 done:
     sal_text_free(text);
+    return st;
+}
+
+sal_status sal_lm_asked(sal_model **out, const sal_lm *lm, const int32_t *answer, size_t n,
+                        sal_error *err)
+{
+    sal_model *m = sal_calloc(1, sizeof(*m));
+    sal_status st = SAL_OK;
+
+    *out = NULL;
+    if (m == NULL)
+        return sal_fail_nomem(err);
+    m->path = sal_strdup(lm->model->path);
+    if (m->path == NULL)
+        SAL_TRY(sal_fail_nomem(err));
+    SAL_TRY(sal_lm_question(&m->structure, lm->model->structure, answer, n, err));
+    *out = m;
+    m = NULL;
+done:
+    sal_model_free(m);
     return st;
 }
 
