@@ -261,6 +261,7 @@ typedef struct cli_words {
     size_t
         n_answer; /* language models: tokens of the answer that is asked about; 0: the next one */
     sal_labels *labels; /* language models: the tokens as names of classes; taken by the caller */
+    bool lm;            /* classes are tokens, their names are whole texts */
 } cli_words;
 
 /* --text, or a file.txt. */

@@ -159,7 +159,9 @@ double *job_probabilities(const explain_job *j)
         already = already && p[i] >= 0.0 && p[i] <= 1.0;
         sum += p[i];
     }
-    if ((already && fabs(sum - 1.0) < 1e-3) || !job_is_classes(j))
+    for (size_t i = 0; i < n && j->words.n_answer > 0; i++)
+        p[i] = exp(p[i]); /* log-probabilities of tokens that follow each other */
+    if ((already && fabs(sum - 1.0) < 1e-3) || !job_is_classes(j) || j->words.n_answer > 0)
         return p;
     sum = 0.0;
     for (size_t i = 0; i < n; i++) {
@@ -195,5 +197,7 @@ size_t job_top(const explain_job *j, const double *p, size_t k, size_t *out)
 
 const char *job_class(const explain_job *j, size_t k)
 {
-    return j->labels == NULL ? "" : sal_labels_short(j->labels, k);
+    return j->labels == NULL ? ""
+           : j->words.lm     ? sal_labels_text(j->labels, k)
+                             : sal_labels_short(j->labels, k);
 }

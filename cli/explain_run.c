@@ -123,6 +123,20 @@ static bool explain_features(explain_job *j, int *status)
     return st == SAL_OK;
 }
 
+/* A language model is asked about logits[POSITION,ID] of the text as it is. */
+static bool explain_asks_logits(const explain_job *j)
+{
+    for (size_t i = 0; i < j->n_questions; i++) {
+        const job_question *q = &j->questions[i];
+
+        for (size_t k = 0; k < q->n_why + q->n_not; k++) {
+            if (strstr(k < q->n_why ? q->why[k] : q->not_[k - q->n_why], "logits[") != NULL)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Questions to a language model: texts of tokens become their ids; of an answer all is meant where
  * nothing is said. Without a method the quickest is taken that tells words apart. */
 static bool explain_lm_questions(explain_job *j, int *status)
@@ -173,7 +187,7 @@ static int explain_words(explain_job *j)
         }
     }
     sal_error err = {SAL_OK, 0, ""};
-    bool lm = sal_model_meta(j->model, "lm.architecture") != NULL;
+    bool lm = sal_model_meta(j->model, "lm.architecture") != NULL && !explain_asks_logits(j);
     sal_model *cut =
         lm ? cli_words_lm(&j->words, j->a, j->image_path, &j->in, &j->notes, &status)
            : cli_words_load(&j->words, j->a, j->model, j->image_path, &j->in, &j->notes, &status);

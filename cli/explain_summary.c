@@ -8,6 +8,13 @@ static void summary_top(const explain_job *j)
     double *p = job_probabilities(j);
     size_t top[5], n = p == NULL ? 0 : job_top(j, p, 5, top);
 
+    if (p != NULL && j->words.n_answer > 0) { /* the answer in its order */
+        printf("  answer   ");
+        for (size_t i = 0; i < j->words.n_answer; i++)
+            printf(" %s %.0f %%", job_class(j, i), 100.0 * p[i]);
+        printf("\n");
+        n = 0;
+    }
     for (size_t i = 0; i < n; i++) {
         const char *wnid = j->labels == NULL ? NULL : sal_labels_wnid(j->labels, top[i]);
         char element[128];

@@ -103,13 +103,28 @@ static int words_by_magnitude(const void *a, const void *b)
     return p > r ? -1 : p < r ? 1 : x->first < y->first ? -1 : 1;
 }
 
+/* Tokens whose relevance is no number. */
+static size_t words_lost(const explain_job *j, size_t q, size_t m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < j->words.tokens.n; i++)
+        n += isfinite(words_token(j, m, job_cell_at(j, q, m), i)) ? 0 : 1;
+    return n;
+}
+
 void job_words_summary(const explain_job *j, size_t q, size_t m)
 {
     enum { SHOWN = 8, BAR = 20 };
     job_word *w = calloc(j->words.tokens.n + 1, sizeof(*w));
     size_t n = w == NULL ? 0 : job_words(j, q, m, w), shown = 0;
     double most = words_most(w, n);
+    size_t lost = words_lost(j, q, m);
 
+    if (lost > 0)
+        printf("  WARNING   the relevance of %zu tokens is no number: the method does not work for "
+               "this model\n",
+               lost);
     if (n > 0 && cli_bold(true)[0] != '\0')
         words_line(j, w, n);
     if (n > 0)

@@ -381,6 +381,7 @@ sal_model *cli_words_lm(cli_words *w, const cli_args *a, const char *path, cli_i
                              sal_tokenizer_special(w->tokenizer, w->tokens.ids[i]);
     if (!lm_answer_make(&answer, w, a, lm, status) || !lm_labels(w, lm, &answer, status))
         goto done;
+    w->lm = true;
     w->n_answer = answer.n;
     if (answer.n > 0) {
         cli_note_later(notes, "explained is the log-probability of the %zu tokens of the answer",

@@ -83,7 +83,7 @@ static bool diff_is_convolution(const sal_node *n)
 static bool diff_is_layer(const diff_sweep *s, const sal_node *n)
 {
     if (!diff_is_convolution(n) && strcmp(n->op->name, "Gemm") != 0 &&
-        strcmp(n->op->name, "MatMul") != 0)
+        strcmp(n->op->name, "MatMul") != 0 && strcmp(n->op->name, "PackedMatMul") != 0)
         return false;
     return n->in[1] != SAL_NONE && (s->place[n->in[1]] & DIFF_LIVE) == 0;
 }

@@ -39,8 +39,9 @@ static int lrp_needed(const sal_vjp *v, int first, int last)
     return n;
 }
 
-/* G |z| / (degree (|z| + eps)). An epsilon far below the rounding of a sum would only tell sums
- * that happen to cancel exactly from those that miss by one bit: it is left out. */
+/* G |z| / (degree (|z| + eps)), written as G / (1 + eps / |z|) / degree, which is right for masked
+ * logits of -infinity too. An epsilon far below the rounding of a sum would only tell sums that
+ * happen to cancel exactly from those that miss by one bit: it is left out. */
 static sal_vid lrp_damped(const sal_vjp *v, double epsilon, int out, int degree)
 {
     sal_builder *b = v->b;
@@ -53,8 +54,8 @@ static sal_vid lrp_damped(const sal_vjp *v, double epsilon, int out, int degree)
     if (epsilon < least)
         return g;
     size = sal_b1(b, "Abs", v->node->out[out]);
-    return sal_b2(b, "Mul", g,
-                  sal_b2(b, "Div", size, sal_b2(b, "Add", size, sal_b_like(b, size, epsilon))));
+    size = sal_b2(b, "Div", sal_b_like(b, size, epsilon), size);
+    return sal_b2(b, "Div", g, sal_b2(b, "Add", size, sal_b_like(b, size, 1.0)));
 }
 
 static sal_status lrp_degree(sal_vjp *v, double epsilon, int degree)
@@ -201,6 +202,8 @@ const sal_rule_override sal_lrp_overrides[] = {
     {"ConvTranspose", lrp_bilinear},
     {"Gemm", lrp_bilinear},
     {"MatMul", lrp_bilinear},
+    {"PackedMatMul", lrp_bilinear},
+    {"RotaryEmbedding", lrp_linear},
     {"Einsum", lrp_bilinear},
     {"BatchNormalization", lrp_linear},
     {"AveragePool", lrp_linear},

@@ -19,6 +19,7 @@
  * the input cannot be negative, the halves for negative inputs are left out. */
 #include "diff/lrp.h"
 #include "ops/builder.h"
+#include "ops/core/packed.h"
 
 typedef struct lrp_layer {
     sal_builder *b;
@@ -26,6 +27,7 @@ typedef struct lrp_layer {
     sal_vid x, w, bias; /* bias may be SAL_NONE */
     sal_vid r;          /* relevance of the output */
     bool positive;      /* x has no negative elements */
+    bool packed;        /* x W^T with a packed W */
 } lrp_layer;
 
 /* True when v is known to have no negative elements. */
@@ -68,8 +70,14 @@ static sal_status lrp_begin(lrp_layer *l, const sal_vjp *v)
     const sal_node *n = v->node;
 
     *l = (lrp_layer){.b = v->b, .node = n, .x = n->in[0], .w = n->in[1], .bias = SAL_NONE};
-    if (strcmp(n->op->name, "MatMul") != 0)
+    l->packed = strcmp(n->op->name, "PackedMatMul") == 0;
+    if (l->packed) { /* the rules look at single weights: W^T as floats */
+        static const int64_t perm[] = {1, 0};
+
+        l->w = sal_b_transpose(v->b, sal_packed_unpacked(v->b, n, 1), perm);
+    } else if (strcmp(n->op->name, "MatMul") != 0) {
         l->bias = sal_node_in(n, 2);
+    }
     if (sal_node_float(n, "alpha", 1.0) <= 0.0 || sal_node_float(n, "beta", 1.0) < 0.0)
         return sal_fail(v->b->err, SAL_EUNSUPPORTED,
                         "node %s: relevance rules need a positive alpha and beta", n->name);
@@ -83,6 +91,8 @@ static sal_vid lrp_lin(const lrp_layer *l, sal_vid x, sal_vid w, sal_vid bias)
 {
     sal_vid in[3] = {x, w, bias};
 
+    if (l->packed)
+        return sal_b2(l->b, "MatMul", x, w);
     return sal_b_op(l->b, l->node->op->name, bias == SAL_NONE ? 2 : 3, in, l->node->n_attr,
                     l->node->attr);
 }

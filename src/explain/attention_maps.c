@@ -11,13 +11,14 @@ bool sal_attention_write_out(const sal_graph *g, const sal_node *n, void *ctx)
 /* The first operand of a product reads v, perhaps by way of nodes that change nothing. */
 static bool attention_weighs(const sal_graph *g, sal_vid v)
 {
-    static const char *const through[] = {"Dropout", "Identity", "Cast"};
+    static const char *const through[] = {"Dropout",   "Identity", "Cast", "Reshape",
+                                          "Unsqueeze", "Squeeze",  "Where"};
 
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
         bool on = false;
 
-        if (n->n_in == 0 || n->in[0] != v)
+        if (n->n_in == 0 || (n->in[0] != v && (strcmp(n->op->name, "Where") != 0 || n->in[2] != v)))
             continue;
         if (strcmp(n->op->name, "MatMul") == 0)
             return true;
@@ -103,8 +104,12 @@ void sal_attention_show(sal_method_build *m, sal_vid owed, int64_t tokens)
                          (long long)tokens, sal_val(b->g, layer.value)->name);
         return;
     }
+    /* A language model answers behind the last token, a class token stands first. */
+    bool language = sal_graph_meta(b->g, "lm.architecture") != NULL;
     if (layer.extra > 0)
         owed = sal_b_squeeze(b, sal_b_slice(b, owed, 1, 0, 1, 1), 1, &rows);
+    else if (language)
+        owed = sal_b_squeeze(b, sal_b_slice(b, owed, 1, tokens - 1, tokens, 1), 1, &rows);
     else
         owed = sal_b_reduce(b, "ReduceMean", owed, 1, &rows, false);
     m->saliency = m->layer_map = owed;

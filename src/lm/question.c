@@ -56,6 +56,8 @@ sal_status sal_lm_question(sal_graph **out, const sal_graph *model, const int32_
     SAL_TRY(sal_graph_rename(g, v, n == 0 ? "next" : "answer", err));
     g->n_outputs = 0;
     SAL_TRY(sal_graph_add_output(g, v, err));
+    for (size_t i = 0; i < model->n_meta; i++)
+        SAL_TRY(sal_graph_set_meta(g, model->meta[i].key, model->meta[i].text, err));
     *out = g;
     g = NULL;
 done:

@@ -402,6 +402,20 @@ says out '^perplexity [0-9]'
 run 1 perplexity "$talk" prompt.txt -c 32
 says err 'shorter chunks'
 
+run 0 explain "$talk" -p 'hi the and' --raw words.npy
+says out 'Gradient x input'
+says out '^  words '
+run 0 explain "$talk" -p 'hi the and' --why the --not an --method gradient-x-input,attn-lrp,feature-ablation,attention-rollout -o words.html --json
+json out
+says words.html 'class="words"'
+check "no relevance is lost" test "$(grep -c WARNING out)" -eq 0
+run 0 explain "$talk" -p 'hi the and' --answer 4
+says out '^  answer '
+run 0 explain "$talk" -p 'hi the and' --continuation ' and on' --plain
+says out 'sum(answer\[:\])'
+run 2 explain "$talk" -p 'hi' --why 'no single token'
+says err 'continuation'
+
 # ---- Ctrl-C ------------------------------------------------------------------------------------------
 # How long the first method takes depends on the machine: wait longer when it was not finished.
 for wait in 1 5 20; do

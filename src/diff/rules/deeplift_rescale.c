@@ -229,20 +229,21 @@ static sal_status lift_other(sal_vjp *v, const sal_rules *rules)
 }
 
 static const sal_rule_override lift_overrides[] = {
-    {"Conv", lift_product},       {"ConvTranspose", lift_product},
-    {"Gemm", lift_product},       {"MatMul", lift_product},
-    {"Einsum", lift_product},     {"Mul", lift_product},
-    {"Div", lift_quotient},       {"BatchNormalization", lift_linear},
-    {"AveragePool", lift_linear}, {"GlobalAveragePool", lift_linear},
-    {"ReduceMean", lift_linear},  {"ReduceSum", lift_linear},
-    {"Resize", lift_linear},      {"CumSum", lift_linear},
-    {"Add", lift_linear},         {"Sub", lift_linear},
-    {"Sum", lift_linear},         {"Mean", lift_linear},
-    {"Neg", lift_linear},         {"Where", lift_linear},
-    {"Cast", lift_linear},        {"Identity", lift_linear},
-    {"Dropout", lift_linear},     {"MaxPool", lift_max},
-    {"GlobalMaxPool", lift_max},  {"ReduceMax", lift_max},
-    {"ReduceMin", lift_min},      {NULL, NULL},
+    {"Conv", lift_product},        {"ConvTranspose", lift_product},
+    {"Gemm", lift_product},        {"MatMul", lift_product},
+    {"PackedMatMul", lift_linear}, {"RotaryEmbedding", lift_linear},
+    {"Einsum", lift_product},      {"Mul", lift_product},
+    {"Div", lift_quotient},        {"BatchNormalization", lift_linear},
+    {"AveragePool", lift_linear},  {"GlobalAveragePool", lift_linear},
+    {"ReduceMean", lift_linear},   {"ReduceSum", lift_linear},
+    {"Resize", lift_linear},       {"CumSum", lift_linear},
+    {"Add", lift_linear},          {"Sub", lift_linear},
+    {"Sum", lift_linear},          {"Mean", lift_linear},
+    {"Neg", lift_linear},          {"Where", lift_linear},
+    {"Cast", lift_linear},         {"Identity", lift_linear},
+    {"Dropout", lift_linear},      {"MaxPool", lift_max},
+    {"GlobalMaxPool", lift_max},   {"ReduceMax", lift_max},
+    {"ReduceMin", lift_min},       {NULL, NULL},
 };
 
 /* What the rules above cannot take apart. */
