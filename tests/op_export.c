@@ -5,8 +5,13 @@
  *
  * DIR/<Operator>_<case>_<kind>/ (ort.<Operator> for those of ONNX Runtime) holds model.onnx,
  * <input>.npy and out<i>.npy; kind is node (the operator, expanded if ONNX lacks it), expanded, or
- * grad (the gradient of <outputs, seeds>). */
+ * grad (the gradient of <outputs, seeds>).
+ *
+ *     op_export --model FILE.gguf OUT.onnx
+ *
+ * writes a language model (tests/python/language_ort_test.py). */
 #include "diff/diff.h"
+#include "format/language/gguf_model.h"
 #include "format/onnx_write.h"
 #include "ops/core/evaluate.h"
 #include "ops/expand.h"
@@ -124,6 +129,21 @@ done:
     return wanted && st == SAL_OK;
 }
 
+static int export_model(const char *from, const char *to)
+{
+    sal_error err = {SAL_OK, 0, ""};
+    sal_graph *g = NULL;
+    sal_status st = sal_gguf_read_model(&g, from, &err);
+    if (st == SAL_OK)
+        st = sal_pass_expand(g, sal_expand_if_internal, NULL, &err);
+    if (st == SAL_OK)
+        st = sal_onnx_write(g, to, &err);
+    if (st != SAL_OK)
+        fprintf(stderr, "%s\n", err.msg);
+    sal_graph_free(g);
+    return st == SAL_OK ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const kinds[] = {"node", "expanded", "grad"};
@@ -132,6 +152,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: op_export DIR [OPERATOR]\n");
         return 2;
     }
+    if (argc == 4 && strcmp(argv[1], "--model") == 0)
+        return export_model(argv[2], argv[3]);
     for (size_t i = 0; i < sal_op_count(); i++) {
         const sal_op_desc *op = sal_op_at(i);
         if (op->cases == NULL || (argc > 2 && strcmp(argv[2], op->name) != 0))

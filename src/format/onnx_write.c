@@ -6,6 +6,7 @@
 #include "format/onnx_names.h"
 #include "format/onnx_proto.h"
 #include "graph/op.h"
+#include "ops/expand.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -439,7 +440,7 @@ static int write_opset(const sal_graph *g)
     int opset = WRITE_OPSET_MIN;
     for (size_t i = 0; i < g->n_nodes; i++) {
         const sal_node *n = g->nodes[i];
-        opset = SAL_MAX(opset, n->op->since);
+        opset = SAL_MAX(opset, sal_node_since(n));
         for (int k = 0; k < n->n_attr; k++)
             if (n->attr[k].kind == SAL_ATTR_GRAPH)
                 opset = SAL_MAX(opset, write_opset(n->attr[k].graph));

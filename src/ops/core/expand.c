@@ -242,10 +242,28 @@ sal_status sal_pass_expand(sal_graph *g, sal_expand_predicate want, void *ctx, s
     return SAL_OK;
 }
 
+static bool expand_is_windowed(const sal_node *n)
+{
+    return strcmp(n->op->name, "Attention") == 0 && (sal_node_int(n, "left_window_size", -1) >= 0 ||
+                                                     sal_node_int(n, "right_window_size", -1) >= 0);
+}
+
+int sal_node_since(const sal_node *n)
+{
+    if (strcmp(n->op->name, "Attention") != 0)
+        return n->op->since;
+    if (sal_node_attr(n, "left_window_size") != NULL ||
+        sal_node_attr(n, "right_window_size") != NULL)
+        return 25;
+    return sal_node_in(n, 6) != SAL_NONE ? 24 : n->op->since;
+}
+
 bool sal_expand_if_internal(const sal_graph *g, const sal_node *n, void *ctx)
 {
     (void)g;
     (void)ctx;
+    if (expand_is_windowed(n))
+        return true;
     return n->op->domain != NULL && strcmp(n->op->domain, SAL_DOMAIN_INTERNAL) == 0;
 }
 
