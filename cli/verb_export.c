@@ -3,6 +3,33 @@
 
 int verb_export(const cli_args *a);
 
+/* Without a method: the model itself. */
+static int export_model(const cli_args *a, const char *out)
+{
+    cli_text t = {NULL, 0, 0, false, 0, false, false};
+    sal_error err = {SAL_OK, 0, ""};
+    int status = CLI_FAILED;
+    sal_model *model = cli_open(a->positional[0], &status);
+    sal_status st;
+
+    if (model == NULL)
+        return status;
+    st = sal_model_export(model, out, &err);
+    if (st != SAL_OK) {
+        status = cli_fail(sal_model_path(model), st, &err);
+    } else if (cli_has(a, OPT_json)) {
+        json_open(&t, NULL, '{');
+        json_string(&t, "file", out);
+        json_close(&t, '}');
+        status = json_print(&t);
+    } else {
+        printf("%s: %s as ONNX\n", out, sal_model_path(model));
+        status = CLI_OK;
+    }
+    sal_model_free(model);
+    return status;
+}
+
 int verb_export(const cli_args *a)
 {
     sal_param params[CLI_MAX_PARAMS];
@@ -19,6 +46,10 @@ int verb_export(const cli_args *a)
         return CLI_USAGE;
     if (out == NULL)
         return cli_usage(a, "where to? -o OUT.onnx");
+    if (!cli_has(a, OPT_method)) {
+        cli_methods_free(&m);
+        return export_model(a, out);
+    }
     if (m.n != 1)
         return cli_usage(a, "one method at a time");
     if (!sal_method_find(m.names[0])->exportable)

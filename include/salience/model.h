@@ -32,6 +32,12 @@ SAL_API SAL_MUST_USE sal_status sal_model_open_lean(sal_model **out, const char 
  */
 SAL_API SAL_MUST_USE sal_status sal_model_open_memory(sal_model **out, const void *bytes, size_t n,
                                                       const char *name, sal_error *err);
+/* Write the model as an ONNX file of operator set 20 or what its operators need at least; packed
+ * weights of language models as float32. Weights beyond 1.9 GB go to PATH.data. The file appears
+ * whole or not at all. Errors: SAL_EUNSUPPORTED (names the node that ONNX cannot say), SAL_EIO,
+ * SAL_ENOMEM. */
+SAL_API SAL_MUST_USE sal_status sal_model_export(const sal_model *m, const char *path,
+                                                 sal_error *err);
 /* Accepts NULL. */
 SAL_API void sal_model_free(sal_model *m);
 
