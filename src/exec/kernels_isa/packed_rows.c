@@ -348,6 +348,45 @@ ROWS_VNNI(iq4_nl, vnni_codes_iq4, IQ4_NL_LAYOUT)
 
 /* ---- unpacking ---- */
 
+#if defined(__AVX2__)
+
+/* The same products and sums as in the plain forms, so the same numbers. */
+static inline __attribute__((always_inline)) void
+rows_unpack(float *d, const void *blocks, int64_t n, __m256i (*codes)(const uint8_t *, int),
+            int bytes, int at, int has_min, float less)
+{
+    const __m256i offset = _mm256_set1_epi8((char)(int)less);
+    const uint8_t *block = blocks;
+    for (int64_t i = 0; i < n; i++, block += bytes) {
+        float scale, least;
+        __m256i c = _mm256_sub_epi8(codes(block, at), offset);
+        rows_scale(block, has_min, less, &scale, &least);
+        for (int half = 0; half < 2; half++) {
+            __m128i b = half == 0 ? _mm256_castsi256_si128(c) : _mm256_extracti128_si256(c, 1);
+            for (int k = 0; k < 2; k++, d += 8, b = _mm_srli_si128(b, 8)) {
+                __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(b));
+                x = _mm256_mul_ps(x, _mm256_set1_ps(scale));
+                _mm256_storeu_ps(d, has_min ? _mm256_add_ps(x, _mm256_set1_ps(least)) : x);
+            }
+        }
+    }
+}
+
+#define UNPACK(name, codes, LAYOUT)                                                                \
+    static void unpack_##name(float *d, const void *blocks, int64_t n)                             \
+    {                                                                                              \
+        rows_unpack(d, blocks, n, codes, LAYOUT);                                                  \
+    }
+
+UNPACK(q4_0, rows_codes_q4, Q4_0_LAYOUT)
+UNPACK(q4_1, rows_codes_q4, Q4_1_LAYOUT)
+UNPACK(q5_0, rows_codes_q5, Q5_0_LAYOUT)
+UNPACK(q5_1, rows_codes_q5, Q5_1_LAYOUT)
+UNPACK(q8_0, rows_codes_q8, Q8_0_LAYOUT)
+UNPACK(iq4_nl, rows_codes_iq4, IQ4_NL_LAYOUT)
+
+#else
+
 /* d q + m of one block, written so that compilers vectorise it. */
 static inline void unpack_nibbles(float *d, const uint8_t *codes, float scale, float least)
 {
@@ -416,6 +455,8 @@ static void unpack_q5_1(float *d, const void *blocks, int64_t n)
     }
 }
 
+#endif
+
 static void unpack_bf16(float *d, const void *blocks, int64_t n)
 {
     const uint8_t *p = blocks;
@@ -468,6 +509,7 @@ const sal_packed_isa ISA(sal_packed_rows) = {
                [SAL_BLOCK_q8_0] = unpack_q8_0,
 #if defined(__AVX2__)
                [SAL_BLOCK_f16] = unpack_f16,
+               [SAL_BLOCK_iq4_nl] = unpack_iq4_nl,
                K_FORMATS(sal_unpack)
 #endif
                    [SAL_BLOCK_bf16] = unpack_bf16},
