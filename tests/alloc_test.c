@@ -268,7 +268,7 @@ static sal_status alloc_tokenizer(const char *name, sal_error *err)
     sal_token_stream *stream = NULL;
     sal_tokens k = SAL_TOKENS_INIT;
 
-    snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/tokenizer/%s.tokenizer.json", name);
+    snprintf(path, sizeof path, SAL_SOURCE_DIR "/tests/golden/%s", name);
     sal_status st = sal_tokenizer_open(&t, path, err);
     CHECK((st == SAL_OK) == (t != NULL));
     if (st == SAL_OK)
@@ -290,22 +290,56 @@ static sal_status alloc_tokenizer(const char *name, sal_error *err)
 
 static sal_status job_word_piece(sal_error *err)
 {
-    return alloc_tokenizer("wordpiece-bert", err);
+    return alloc_tokenizer("tokenizer/wordpiece-bert.tokenizer.json", err);
 }
 
 static sal_status job_bpe(sal_error *err)
 {
-    return alloc_tokenizer("bpe-llama3", err);
+    return alloc_tokenizer("tokenizer/bpe-llama3.tokenizer.json", err);
 }
 
 static sal_status job_unigram(sal_error *err)
 {
-    return alloc_tokenizer("unigram-first", err);
+    return alloc_tokenizer("tokenizer/unigram-first.tokenizer.json", err);
 }
 
 static sal_status job_word_level(sal_error *err)
 {
-    return alloc_tokenizer("wordlevel", err);
+    return alloc_tokenizer("tokenizer/wordlevel.tokenizer.json", err);
+}
+
+static sal_status job_gguf_bytes(sal_error *err)
+{
+    return alloc_tokenizer("vocabulary/bytes-smollm.gguf", err);
+}
+
+static sal_status job_gguf_pieces(sal_error *err)
+{
+    return alloc_tokenizer("vocabulary/pieces-gemma.gguf", err);
+}
+
+static sal_status job_gguf_unigram(sal_error *err)
+{
+    return alloc_tokenizer("vocabulary/unigram-t5.gguf", err);
+}
+
+static sal_status job_gguf_bert(sal_error *err)
+{
+    return alloc_tokenizer("vocabulary/words-bert.gguf", err);
+}
+
+static sal_status job_chat(sal_error *err)
+{
+    static const sal_chat_message m[] = {{"system", "Be brief."}, {"user", "Hi"}};
+    const sal_chat_template *t = NULL;
+    char *out = NULL;
+    sal_status st = sal_chat_template_named(&t, "gemma3", err);
+
+    if (st == SAL_OK)
+        st = sal_chat_render(t, m, 2, NULL, &out, NULL, err);
+    CHECK((st == SAL_OK) == (out != NULL));
+    sal_text_free(out);
+    return st;
 }
 
 static sal_status alloc_model(const char *name, sal_error *err)
@@ -507,6 +541,11 @@ SWEEP(unigram, 1)
 SWEEP(word_level, 1)
 SWEEP(gguf, 3)
 SWEEP(folder, 3)
+SWEEP(gguf_bytes, 7)
+SWEEP(gguf_pieces, 7)
+SWEEP(gguf_unigram, 1)
+SWEEP(gguf_bert, 1)
+SWEEP(chat, 1)
 SWEEP(labels, 1)
 SWEEP(cut, 1)
 SWEEP(check, 61)
@@ -515,10 +554,11 @@ SWEEP(picture, 1)
 
 int main(int argc, char **argv)
 {
-    return harness_main(argc, argv,
-                        TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
-                              T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
-                              T(lrp), T(box), T(deeplift), T(conductance), T(full_grad), T(rise),
-                              T(export), T(word_piece), T(bpe), T(unigram), T(word_level), T(gguf),
-                              T(folder), T(labels), T(cut), T(check), T(similarity), T(picture)));
+    return harness_main(
+        argc, argv,
+        TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run), T(lean),
+              T(differentiate), T(grad_cam), T(integrated_gradients), T(lrp), T(box), T(deeplift),
+              T(conductance), T(full_grad), T(rise), T(export), T(word_piece), T(bpe), T(unigram),
+              T(word_level), T(gguf_bytes), T(gguf_pieces), T(gguf_unigram), T(gguf_bert), T(chat),
+              T(gguf), T(folder), T(labels), T(cut), T(check), T(similarity), T(picture)));
 }

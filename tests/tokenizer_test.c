@@ -6,7 +6,8 @@
 #include <jansson.h>
 #include <salience/salience.h>
 
-#define FOLDER SAL_SOURCE_DIR "/tests/golden/tokenizer/"
+#define VOCABULARIES SAL_SOURCE_DIR "/tests/golden/vocabulary/"
+#define FOLDER       SAL_SOURCE_DIR "/tests/golden/tokenizer/"
 
 static sal_error err;
 
@@ -127,6 +128,80 @@ TEST(as_the_package)
     if (d != NULL)
         (void)closedir(d);
     CHECK(files >= 15);
+}
+
+static void compare_plain(const sal_tokenizer *t, const char *name, const json_t *row)
+{
+    const json_t *text = json_object_get(row, "text"), *want = json_object_get(row, "plain");
+    sal_encode_opts opts = SAL_ENCODE_OPTS_INIT;
+    sal_tokens got = SAL_TOKENS_INIT;
+    char *back = NULL;
+    size_t n = 0;
+    bool same;
+
+    opts.special = false;
+    opts.plain = true;
+    CHECK_OK(sal_tokenizer_encode_as(t, json_string_value(text), json_string_length(text), &opts,
+                                     &got, &err));
+    same = got.n == json_array_size(want);
+    for (size_t i = 0; same && i < got.n; i++)
+        same = json_integer_value(json_array_get(want, i)) == got.ids[i];
+    CHECK_MSG(same, "%s plain: %.60s", name, json_string_value(text));
+    compare_stream(t, name, got.ids, got.n, false);
+    /* What was plain text comes back, but for marks of spaces. */
+    if ((strncmp(name, "bytes", 5) == 0 || strncmp(name, "pieces", 6) == 0) &&
+        strstr(json_string_value(text), "\xE2\x96\x81") == NULL) {
+        CHECK_OK(sal_tokenizer_decode(t, got.ids, got.n, false, &back, &n, &err));
+        CHECK_MSG(n == json_string_length(text) && memcmp(back, json_string_value(text), n) == 0,
+                  "%s: %.60s comes back as %.60s", name, json_string_value(text), back);
+        sal_text_free(back);
+    }
+    sal_tokens_free(&got);
+}
+
+/* Vocabularies of GGUF files against llama.cpp: tests/oracle/make_vocabularies.py. */
+TEST(as_llama)
+{
+    static const char *const names[] = {
+        "bytes-dbrx",  "bytes-default",  "bytes-falcon",    "bytes-gpt-2",  "bytes-gpt-4o",
+        "bytes-qwen2", "bytes-smollm",   "bytes-llama-bpe", "pieces-gemma", "pieces-llama",
+        "pieces-phi",  "unigram-spaces", "unigram-t5",      "words-bert"};
+
+    for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+        char path[512];
+        sal_tokenizer *t = NULL;
+        json_t *rows;
+
+        (void)snprintf(path, sizeof(path), VOCABULARIES "%s.json", names[k]);
+        rows = json_load_file(path, JSON_ALLOW_NUL, NULL);
+        CHECK_MSG(json_array_size(rows) >= 25, "%s", path);
+        (void)snprintf(path, sizeof(path), VOCABULARIES "%s.gguf", names[k]);
+        CHECK_OK(sal_tokenizer_open(&t, path, &err));
+        for (size_t i = 0; t != NULL && i < json_array_size(rows); i++) {
+            compare(t, names[k], json_array_get(rows, i), "ids", true);
+            compare(t, names[k], json_array_get(rows, i), "bare", false);
+            compare_plain(t, names[k], json_array_get(rows, i));
+        }
+        json_decref(rows);
+        sal_tokenizer_free(t);
+    }
+}
+
+TEST(gguf_info)
+{
+    sal_tokenizer *t = NULL;
+    sal_tokenizer_info info;
+
+    CHECK_OK(sal_tokenizer_open(&t, VOCABULARIES "pieces-llama.gguf", &err));
+    if (t == NULL)
+        return;
+    sal_tokenizer_get_info(t, &info);
+    CHECK(info.bos == 1 && info.eos == 2 && info.unk == 0 && info.pad == -1);
+    CHECK(info.adds_bos && info.adds_eos && info.chat_template == NULL);
+    CHECK(sal_tokenizer_ends(t, 2) && sal_tokenizer_ends(t, sal_tokenizer_id(t, "<|im_end|>")));
+    CHECK(!sal_tokenizer_ends(t, 1) && !sal_tokenizer_ends(t, -1) && !sal_tokenizer_ends(t, 9999));
+    CHECK(sal_tokenizer_special(t, 1) && !sal_tokenizer_special(t, 300));
+    sal_tokenizer_free(t);
 }
 
 /* Every token stands for its own part of the text, in order. */
@@ -265,6 +340,7 @@ TEST(hostile_pattern)
 int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
-                        TESTS(T(as_the_package), T(offsets), T(round_trip_of_bytes),
-                              T(decoders_at_the_ends), T(wrong_files), T(hostile_pattern)));
+                        TESTS(T(as_the_package), T(as_llama), T(gguf_info), T(offsets),
+                              T(round_trip_of_bytes), T(decoders_at_the_ends), T(wrong_files),
+                              T(hostile_pattern)));
 }

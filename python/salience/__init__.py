@@ -12,13 +12,15 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ._catalogue import Method, Parameter, methods, operators, rules, targets
+from ._chat import ChatTemplate
 from ._lib import Cancelled, Error, lib as _library
 from ._lm import LM, Generation, LMInfo, Perplexity
 from ._model import Model, Value
 from ._tokenizer import Tokenizer, Tokens
 
 __version__: str = _library.sal_version().decode()
-__all__ = ["Cancelled", "Check", "Class", "Error", "Explanation", "Generation", "LM", "LMInfo", "Method", "Model", "Parameter", "Perplexity", "Sheet", "Tokenizer", "Tokens", "Value", "compare",
+__all__ = ["Cancelled", "ChatTemplate", "Check", "Class", "Error", "Explanation", "Generation", "LM", "LMInfo", "Method",
+           "Model", "Parameter", "Perplexity", "Sheet", "Tokenizer", "Tokens", "Value", "compare",
            "load", "methods", "operators", "rules", "targets", "threads"]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 from . import _abi
-from ._lib import Error, Handle, call, lib, path_bytes, text
+from ._lib import Error, Handle, call, lib, path_bytes, struct, text
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,37 @@ class Tokenizer:
         """The token of an id; None when there is none."""
         return text(lib.sal_tokenizer_token(self._handle.pointer, id))
 
-    def encode(self, words: str | bytes, special: bool = True) -> Tokens:
-        """special: with the tokens of the template."""
+    @property
+    def bos(self) -> int | None:
+        """The token that begins a text; None: none is known."""
+        return self._named("bos")
+
+    @property
+    def eos(self) -> int | None:
+        """The token that ends a text; None: none is known."""
+        return self._named("eos")
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja text that comes with the model, for ChatTemplate.find(); None: there is none."""
+        return text(self._info().chat_template)
+
+    def _info(self) -> Any:
+        info = _abi.sal_tokenizer_info()
+        lib.sal_tokenizer_get_info(self._handle.pointer, ctypes.byref(info))
+        return info
+
+    def _named(self, name: str) -> int | None:
+        id = int(getattr(self._info(), name))
+        return None if id < 0 else id
+
+    def encode(self, words: str | bytes, special: bool = True, plain: bool = False) -> Tokens:
+        """special: with the tokens of the template. plain: names of special tokens in the text are only text."""
         data = words.encode("utf-8", "surrogateescape") if isinstance(words, str) else words
         made = _abi.sal_tokens()
-        call("sal_tokenizer_encode", self._handle.pointer, data, len(data), special, ctypes.byref(made))
+        opts = struct("sal_encode_opts")
+        opts.special, opts.plain = special, plain
+        call("sal_tokenizer_encode_as", self._handle.pointer, data, len(data), ctypes.byref(opts), ctypes.byref(made))
         try:
             ids = [int(i) for i in made.ids[: made.n]]
             return Tokens(ids, [self.token(i) or "" for i in ids], [int(i) for i in made.types[: made.n]],
@@ -73,3 +99,15 @@ class Tokenizer:
             return ctypes.string_at(out.value, size.value).decode("utf-8", "replace")
         finally:
             lib.sal_text_free(out)
+
+    def stream(self, ids: Iterable[int], skip_special: bool = True) -> Iterator[str]:
+        """The text of ids as they come, in whole characters."""
+        handle, part, size = Handle("sal_token_stream_free"), ctypes.c_char_p(), ctypes.c_size_t()
+        call("sal_token_stream_new", handle.out(), self._handle.pointer, skip_special)
+        for id in ids:
+            call("sal_token_stream_add", handle.pointer, id, ctypes.byref(part), ctypes.byref(size))
+            if size.value:
+                yield ctypes.string_at(part, size.value).decode("utf-8", "replace")
+        call("sal_token_stream_end", handle.pointer, ctypes.byref(part), ctypes.byref(size))
+        if size.value:
+            yield ctypes.string_at(part, size.value).decode("utf-8", "replace")

@@ -30,3 +30,32 @@ def test_offsets_and_errors(root):
         salience.Tokenizer(b"{}")
     with pytest.raises(salience.Error):
         t.decode([10**6])
+
+
+@pytest.mark.parametrize("name", ["bytes-smollm", "pieces-llama", "unigram-t5", "words-bert"])
+def test_gguf(root, name):
+    path = root / f"tests/golden/vocabulary/{name}.gguf"
+    t = salience.Tokenizer(path)
+    assert len(salience.Tokenizer(path.read_bytes())) == len(t)
+    for row in json.loads(path.with_suffix(".json").read_text()):
+        assert t.encode(row["text"]).ids == row["ids"]
+        assert t.encode(row["text"], special=False, plain=True).ids == row["plain"]
+        assert "".join(t.stream(row["ids"])) == t.decode(row["ids"])
+    assert t.chat_template is None and t.eos == (None if name == "words-bert" else t.eos)
+
+
+def test_chat(root):
+    rows = json.loads((root / "tests/golden/chat/templates.json").read_text())
+    assert salience.ChatTemplate.names() and {r["name"] for r in rows["templates"]} == set(salience.ChatTemplate.names())
+    for row in rows["templates"]:
+        t = salience.ChatTemplate.find(row["jinja"])
+        assert t.name == row["name"]
+        for chat, prompt, quiet, want in row["texts"][:40]:
+            if want is not None:
+                assert t.render([tuple(m) for m in rows["chats"][chat]], prompt=prompt, thinking=not quiet) == want
+    with pytest.raises(salience.Error, match="gemma3"):
+        salience.ChatTemplate("no such")
+    with pytest.raises(salience.Error, match="--template"):
+        salience.ChatTemplate.find("{{ messages }}")
+    with pytest.raises(salience.Error, match="system"):
+        salience.ChatTemplate("gemma").render([("system", "x"), ("user", "y")])

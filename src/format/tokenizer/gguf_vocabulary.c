@@ -407,7 +407,7 @@ static sal_status vocabulary_bert(sal_tokenizer *t, const sal_gguf *g, bool *add
     t->splitters[t->n_splitters++] =
         (tok_step){.type = vocabulary_step(tok_splitters, "BertPreTokenizer")};
     t->first = TOK_MARK_UTF8;
-    t->max_chars = SIZE_MAX;
+    t->max_chars = 100; /* as BERT has it; no key says so */
     if (st == SAL_OK && t->unk < 0)
         st = sal_fail(err, SAL_EFORMAT, "has no unknown token");
     return st;
