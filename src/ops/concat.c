@@ -85,6 +85,11 @@ static sal_status concat_eval(const sal_eval *e)
         return SAL_OK;
     for (int i = 0; i < e->node->n_in; i++) {
         size_t run = (size_t)(e->in[i]->dims[k] * inner) * elem;
+        for (int j = 0; j < y->rank; j++)
+            if (e->in[i]->rank != y->rank || e->in[i]->dtype != y->dtype ||
+                (j != k && e->in[i]->dims[j] != y->dims[j]))
+                return sal_fail(e->err, SAL_ESHAPE,
+                                "input %d has another type or shape than the output", i);
         if (at + run > row)
             return sal_fail(e->err, SAL_ESHAPE,
                             "the inputs are longer than the output along axis %d", k);

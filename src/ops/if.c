@@ -11,6 +11,8 @@ static sal_status if_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (a == NULL || b == NULL)
         return sal_fail(c->err, SAL_EFORMAT, "it has no graphs");
+    if (sal_node_in(c->node, 0) == SAL_NONE)
+        return sal_fail(c->err, SAL_EFORMAT, "it has no condition");
     for (int i = 0; st == SAL_OK && i < c->node->n_out; i++) {
         const sal_value *x = sal_val(a, a->outputs[i]), *y = sal_val(b, b->outputs[i]);
         int64_t dims[SAL_MAX_RANK];

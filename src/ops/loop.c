@@ -16,6 +16,9 @@ static sal_status loop_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (body == NULL || carried < 0)
         return sal_fail(c->err, SAL_EFORMAT, "it has no body");
+    for (int k = 2; k < n->n_in; k++)
+        if (n->in[k] == SAL_NONE)
+            return sal_fail(c->err, SAL_EFORMAT, "input %d is missing", k);
     for (int i = 0; st == SAL_OK && i < n->n_out; i++) {
         const sal_value *x = sal_val(body, body->outputs[1 + i]);
         const sal_value *first = i < carried ? sal_infer_in(c, 2 + i) : NULL;

@@ -32,6 +32,9 @@ static sal_status scan_infer(sal_infer *c)
     sal_status st = SAL_OK;
     if (body == NULL || states < 0)
         return sal_fail(c->err, SAL_EFORMAT, "it has no body");
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k] == SAL_NONE)
+            return sal_fail(c->err, SAL_EFORMAT, "input %d is missing", k);
     for (int i = 0; st == SAL_OK && i < n->n_out; i++) {
         const sal_value *x = sal_val(body, body->outputs[i]);
         int64_t dims[SAL_MAX_RANK];

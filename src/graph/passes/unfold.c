@@ -208,7 +208,7 @@ done:
 
 bool sal_unfold_known(const sal_unfold *u, sal_vid v, int64_t *out)
 {
-    const sal_tensor *t = sal_val(u->g, v)->constant;
+    const sal_tensor *t = v == SAL_NONE ? NULL : sal_val(u->g, v)->constant;
     if (t == NULL || sal_tensor_count(t) != 1)
         return false;
     *out = t->dtype == SAL_I64 ? *(const int64_t *)t->data : (int64_t)sal_tensor_get(t, 0);

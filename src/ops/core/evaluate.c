@@ -170,6 +170,26 @@ done:
     return st;
 }
 
+/* Evaluators trust that inputs have the shapes from which the outputs' were inferred. */
+static sal_status evaluate_check(const sal_graph *g, const sal_node *node,
+                                 const sal_tensor *const *in, sal_error *err)
+{
+    for (int i = 0; i < node->n_in; i++) {
+        const sal_value *v =
+            in[i] == NULL || node->in[i] == SAL_NONE ? NULL : sal_val(g, node->in[i]);
+        if (v == NULL || v->rank < 0)
+            continue;
+        bool same = v->rank == in[i]->rank && (v->dtype == SAL_DT_NONE || v->dtype == in[i]->dtype);
+        for (int k = 0; same && k < v->rank; k++)
+            same = v->dims[k] < 0 || v->dims[k] == in[i]->dims[k];
+        if (!same)
+            return sal_fail(err, SAL_ESHAPE,
+                            "%s node '%s': input %d has another type or shape than was inferred",
+                            node->op->name, node->name, i);
+    }
+    return SAL_OK;
+}
+
 sal_status sal_node_eval(const sal_graph *g, const sal_node *node, const sal_tensor *const *in,
                          sal_tensor *const *out, sal_error *err)
 {
@@ -181,6 +201,7 @@ sal_status sal_node_eval(const sal_graph *g, const sal_node *node, const sal_ten
         st = sal_fail_nomem(err);
         goto done;
     }
+    SAL_TRY(evaluate_check(g, node, in, err));
     SAL_TRY(evaluate_wide_inputs(node, in, view, wide, err));
     if (op->eval != NULL && (op->flags & SAL_OP_COMPOSITE) == 0) {
         SAL_TRY(evaluate_alloc(g, node, in, out, err));
