@@ -82,7 +82,7 @@ static sal_status fragment_take(fragment_job *j, size_t at, int32_t added, sal_e
     size_t begin = at, end = at + a->n;
     sal_status st;
 
-    if (j->taken[at] || j->taken[end - 1])
+    if (j->taken[end - 1])
         return SAL_OK;
     while (a->lstrip && begin > 0 && fragment_space(j, begin - 1))
         begin--;
@@ -137,7 +137,7 @@ sal_status tok_fragments(const sal_tokenizer *t, const tok_text *text, bool plai
         SAL_TRY(fragment_hits(&j, first, err));
         for (uint32_t rank = first; rank < first + FRAGMENT_RANKS && rank < t->n_ranks; rank++) {
             for (size_t i = 0; i < j.n_hits; i++) {
-                if ((j.hits[i].ranks >> (rank - first) & 1) != 0)
+                if ((j.hits[i].ranks >> (rank - first) & 1) != 0 && !j.taken[j.hits[i].at])
                     SAL_TRY(
                         fragment_take(&j, j.hits[i].at, fragment_at(&j, j.hits[i].at, rank), err));
             }
