@@ -14,12 +14,12 @@ from typing import Any, Mapping
 from ._catalogue import Method, Parameter, methods, operators, rules, targets
 from ._chat import ChatTemplate
 from ._lib import Cancelled, Error, lib as _library
-from ._lm import LM, Generation, LMInfo, Perplexity
+from ._lm import LM, Generation, LMExplanation, LMInfo, Perplexity
 from ._model import Model, Value
 from ._tokenizer import Tokenizer, Tokens
 
 __version__: str = _library.sal_version().decode()
-__all__ = ["Cancelled", "ChatTemplate", "Check", "Class", "Error", "Explanation", "Generation", "LM", "LMInfo", "Method",
+__all__ = ["Cancelled", "ChatTemplate", "Check", "Class", "Error", "Explanation", "Generation", "LM", "LMExplanation", "LMInfo", "Method",
            "Model", "Parameter", "Perplexity", "Sheet", "Tokenizer", "Tokens", "Value", "compare",
            "load", "methods", "operators", "rules", "targets", "threads"]
 

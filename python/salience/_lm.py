@@ -68,6 +68,46 @@ class Perplexity:
     chunks: int
 
 
+@dataclass(frozen=True)
+class Relevance:
+    """What a token adds to the answer. in_prompt: part of the prompt's own text; the rest are the chat template's
+    tokens and the answer's."""
+
+    token: str
+    id: int
+    relevance: float
+    in_prompt: bool
+
+
+class LMExplanation:
+    """Which tokens an answer rests on.
+
+    tokens        one Relevance for each token that the model reads
+    answer        the ids that were asked about; empty: the next token
+    explanation   the Explanation of the embeddings: map [1, tokens, width], query, residual, notes ..."""
+
+    def __init__(self, tokens: list[Relevance], answer: list[int], answer_text: str, explanation: Any) -> None:
+        self.tokens, self.answer, self.answer_text, self.explanation = tokens, answer, answer_text, explanation
+
+    def __repr__(self) -> str:
+        shown = sorted((t for t in self.tokens if t.in_prompt), key=lambda t: -abs(t.relevance))[:8]
+        lines = [self.explanation.query if not self.answer else f"why {self.answer_text!r}"]
+        return "\n".join(lines + [f"  {t.relevance:+10.4g}  {t.token.strip()}" for t in shown])
+
+    def _repr_html_(self) -> str:
+        import html
+
+        most = max((abs(t.relevance) for t in self.tokens if t.in_prompt), default=0.0) or 1.0
+        parts = []
+        for t in self.tokens:
+            if not t.in_prompt:
+                continue
+            share = max(-1.0, min(1.0, t.relevance / most))
+            colour = f"rgba({214 if share > 0 else 33},{47 if share > 0 else 102},{39 if share > 0 else 172},{abs(share):.2f})"
+            parts.append(f'<span style="background:{colour}" title="{t.relevance:+.4g}">{html.escape(t.token)}</span>')
+        return '<p style="line-height:2">' + "".join(parts) + "</p>"
+
+
 class _Session:
     """A key-value cache for some texts; one thread at a time."""
 
@@ -106,6 +146,7 @@ class LM:
         call("sal_lm_open", self._handle.out(), path_bytes(path), ctypes.byref(opts))
         self._how = (threads, exact, cache, context)
         self._session: _Session | None = None
+        self._as_model: Any = None
         self._tokenizer: Tokenizer | None = None
         self._tokenizer_source = self.path if tokenizer is None else tokenizer
         info = _abi.sal_lm_info()
@@ -242,6 +283,77 @@ class LM:
         finally:
             closed.set()
             worker.join()
+
+    # ---- reasons ----
+
+    def explain(self, prompt: Any, method: str = "gradient-x-input", *, why: Any = None, why_not: Any = None,
+                answer: int | str | None = None, system: str | None = None, plain: bool = False, seed: int = 1,
+                **parameters: Any) -> LMExplanation:
+        """Which tokens of a prompt an answer rests on.
+
+        prompt    as for generate()
+        why       the next token that is asked about: its text or id; None: the most probable one
+        why_not   the token that it is contrasted with
+        answer    in place of the next token: a text that the model is given as the answer, or how many tokens of its own
+                  most probable answer; the sum of their log-probabilities is explained
+        method    a name of salience.methods() that takes vectors; its parameters as keywords"""
+        import numpy as np
+
+        from ._model import Model
+
+        ids = self._prompt(prompt, plain, system)
+        asked: list[int] = []
+        if isinstance(answer, str):
+            asked = self.tokenizer.encode(answer, special=False).ids
+        elif answer is not None:
+            asked = self.generate(ids, temperature=0, max_tokens=int(answer)).ids
+        whole = ids + asked[:-1]
+        array = (ctypes.c_int32 * max(len(asked), 1))(*asked)
+        handle = Handle("sal_model_free")
+        call("sal_lm_asked", handle.out(), self._handle.pointer, array, len(asked))
+        embeddings = self._model.run({"input_ids": np.array([whole], np.int64)}, outputs=["embeddings"])["embeddings"]
+        if asked:
+            why = "sum(answer[:])" if why is None else why
+        else:
+            why, why_not = self._token(why), self._token(why_not)
+        made = Model(handle, threads=self._how[0]).explain(embeddings, method, why=why, why_not=why_not, seed=seed,
+                                                           **parameters)
+        sums = np.asarray(made.map).reshape(len(whole), -1)
+        sums = sums.mean(1) if made.method.kind == "perturbation" else sums.sum(1)
+        inside = self._inside(prompt, ids)
+        tokens = [Relevance(self.tokenizer.decode([t], False), t, float(v), i < len(inside) and inside[i])
+                  for i, (t, v) in enumerate(zip(whole, sums))]
+        return LMExplanation(tokens, asked, self.tokenizer.decode(asked) if asked else "", made)
+
+    @property
+    def _model(self) -> Any:
+        from ._model import Model
+
+        if self._as_model is None:
+            self._as_model = Model(self.path, threads=self._how[0])
+        return self._as_model
+
+    def _token(self, wanted: Any) -> Any:
+        """A text that is one token, with or without a space before it, as its id."""
+        if not isinstance(wanted, str) or wanted.isdigit() or wanted.startswith("top"):
+            return wanted
+        for form in (wanted, " " + wanted):
+            ids = self.tokenizer.encode(form, special=False).ids
+            if len(ids) == 1:
+                return ids[0]
+        raise Error(f"{wanted!r} is no single token: answer= explains a longer text")
+
+    def _inside(self, prompt: Any, ids: list[int]) -> list[bool]:
+        """Which tokens are the prompt's own text."""
+        if not isinstance(prompt, (str, bytes)):
+            return [True] * len(ids)
+        words = prompt if isinstance(prompt, str) else prompt.decode("utf-8", "replace")
+        pieces = [self.tokenizer.decode([i], False) for i in ids]
+        text_before = [len("".join(pieces[:k])) for k in range(len(pieces) + 1)]
+        at = "".join(pieces).rfind(words)
+        if at < 0:
+            return [True] * len(ids)
+        return [text_before[k + 1] > at and text_before[k] < at + len(words) for k in range(len(pieces))]
 
     # ---- numbers ----
 

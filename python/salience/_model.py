@@ -128,8 +128,10 @@ class Model:
             raise Error(f"precision must be float32 or bfloat16, not {precision}")
         if not 0 <= int(threads) <= 4096:
             raise Error(f"threads must be 0 (all) to 4096, not {threads}")
-        self._handle = Handle("sal_model_free")
-        if isinstance(source, (bytes, bytearray, memoryview)):
+        self._handle = source if isinstance(source, Handle) else Handle("sal_model_free")
+        if isinstance(source, Handle):
+            pass  # opened already
+        elif isinstance(source, (bytes, bytearray, memoryview)):
             data = bytes(source)
             call("sal_model_open_memory", self._handle.out(), data, len(data), (name or "model").encode())
         else:

@@ -73,3 +73,29 @@ def test_what_cannot_be_is_said(talk):
         talk.generate("and so on and so on " * 20)
     with pytest.raises(salience.Error, match="f16"):
         salience.LM(talk.path, cache="q4_0").generate("hi")  # heads of 16
+
+
+def test_explain_is_the_gradient_that_pytorch_gives_to_the_same_question(talk):
+    made = talk.explain("hi the and")
+    sums = np.asarray(made.explanation.map)
+    assert sums.shape == (1, len(made.tokens), 64)
+    assert np.allclose([t.relevance for t in made.tokens], sums[0].sum(1), rtol=1e-5, atol=1e-7)
+    assert "".join(t.token for t in made.tokens if t.in_prompt) == "hi the and"
+    assert "<span" in made._repr_html_() and "why" in repr(made)
+
+
+def test_explain_an_answer_adds_up_over_its_tokens(talk):
+    whole = talk.explain("hi the and", answer=3)
+    assert len(whole.answer) == 3 and len(whole.tokens) == len(talk.chat_ids([{"role": "user", "content": "hi the and"}])) + 2
+    parts = [talk.explain("hi the and", answer=3, why=f"answer[{i}]") for i in range(3)]
+    total = sum(np.asarray(p.explanation.map) for p in parts)
+    assert np.allclose(total, np.asarray(whole.explanation.map), atol=1e-5)
+
+
+def test_explain_a_contrast_and_what_is_no_token(talk):
+    a = talk.explain("hi", why="the", why_not="an")
+    b, c = talk.explain("hi", why="the"), talk.explain("hi", why="an")
+    assert np.allclose(np.asarray(a.explanation.map),
+                       np.asarray(b.explanation.map) - np.asarray(c.explanation.map), atol=1e-5)
+    with pytest.raises(salience.Error, match="no single token"):
+        talk.explain("hi", why="no token")
