@@ -1,13 +1,6 @@
 /* What a language model consists of, from the metadata lm.* that the readers write. */
 #include "inspect.h"
 
-/* Numbers of keys and values that a cache holds, in bytes. The last two: blocks of 32 codes with a
- * half-precision scale. */
-static const struct {
-    const char *name;
-    double bytes;
-} language_caches[] = {{"f32", 4.0}, {"f16", 2.0}, {"q8_0", 34.0 / 32.0}, {"q4_0", 18.0 / 32.0}};
-
 static const char *language_text(const sal_model *m, const char *key)
 {
     const char *text = sal_model_meta(m, key);
@@ -54,6 +47,7 @@ static bool language_format(const char **at, char name[32], double *bytes)
 
 void inspect_language_print(const sal_model *m)
 {
+    sal_policy_info policy;
     const char *at = language_text(m, "lm.weights"), *name = language_text(m, "lm.name");
     long long window = language_number(m, "lm.window");
     char buf[64], format[32];
@@ -76,15 +70,15 @@ void inspect_language_print(const sal_model *m)
     for (const char *comma = " "; language_format(&at, format, &bytes); comma = ", ")
         printf("%s%s %s", comma, format, inspect_number(bytes, "B", buf, sizeof(buf)));
     printf("\n%-11s", "cache");
-    for (size_t i = 0; i < sizeof(language_caches) / sizeof(language_caches[0]); i++)
-        printf(
-            "%s%s %s", i == 0 ? " " : ", ", language_caches[i].name,
-            inspect_number(language_cached(m) * language_caches[i].bytes, "B", buf, sizeof(buf)));
+    for (size_t i = 0; sal_policy_at(i, &policy); i++)
+        printf("%s%s %s", i == 0 ? " " : ", ", policy.name,
+               inspect_number(language_cached(m) * policy.bits / 8.0, "B", buf, sizeof(buf)));
     printf(" a token\n");
 }
 
 void inspect_language_json(cli_text *t, const sal_model *m)
 {
+    sal_policy_info policy;
     static const char *const numbers[] = {"layers",     "width",      "heads",        "kv_heads",
                                           "head_size",  "value_size", "feed_forward", "context",
                                           "vocabulary", "window",     "local_layers"};
@@ -104,9 +98,8 @@ void inspect_language_json(cli_text *t, const sal_model *m)
         json_int(t, format, (int64_t)bytes);
     json_close(t, '}');
     json_open(t, "cache_bytes_a_token", '{');
-    for (size_t i = 0; i < sizeof(language_caches) / sizeof(language_caches[0]); i++)
-        json_int(t, language_caches[i].name,
-                 (int64_t)(language_cached(m) * language_caches[i].bytes));
+    for (size_t i = 0; sal_policy_at(i, &policy); i++)
+        json_int(t, policy.name, (int64_t)(language_cached(m) * policy.bits / 8.0));
     json_close(t, '}');
     json_close(t, '}');
 }

@@ -5,6 +5,7 @@
 
 #include <salience/salience.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define MODEL SAL_SOURCE_DIR "/tests/golden/methods/model.onnx"
 #define INPUT SAL_SOURCE_DIR "/tests/golden/methods/input.npy"
@@ -364,6 +365,68 @@ static sal_status job_folder(sal_error *err)
     return alloc_model("folder/gemma3", err);
 }
 
+/* A language model: opened, asked, saved and loaded, its perplexity. */
+static sal_status job_lm(sal_error *err)
+{
+    static const char path[] = SAL_SOURCE_DIR "/tests/golden/gguf/talk.gguf";
+    sal_lm_session_opts so = SAL_LM_SESSION_OPTS_INIT;
+    sal_generate_opts go = SAL_GENERATE_OPTS_INIT;
+    sal_chat_message hi = {"user", "hi"};
+    sal_tokens ids = SAL_TOKENS_INIT;
+    sal_generation answer = {0};
+    sal_lm_session *s = NULL;
+    sal_lm *lm = NULL;
+    char saved[256];
+    sal_status st = sal_lm_open(&lm, path, NULL, err);
+
+    CHECK((st == SAL_OK) == (lm != NULL));
+    so.threads = 1;
+    so.context = 48;
+    go.max_tokens = 3;
+    snprintf(saved, sizeof saved, "%s/alloc-%ld.cache", SAL_TEST_TMP, (long)getpid());
+    if (st == SAL_OK)
+        st = sal_lm_encode_chat(lm, &hi, 1, true, &ids, err);
+    if (st == SAL_OK)
+        st = sal_lm_session_new(&s, lm, &so, err);
+    if (st == SAL_OK) {
+        sal_prompt prompt = {ids.ids, ids.n};
+
+        st = sal_lm_generate(s, &prompt, 1, &go, &answer, err);
+        sal_generation_free(&answer);
+    }
+    if (st == SAL_OK)
+        st = sal_lm_session_save(s, 0, saved, err);
+    if (st == SAL_OK)
+        st = sal_lm_session_load(s, 0, saved, err);
+    sal_tokens_free(&ids);
+    sal_lm_session_free(s);
+    sal_lm_free(lm);
+    (void)unlink(saved);
+    return st;
+}
+
+/* What is asked of it as a model, and the model as a file. */
+static sal_status job_lm_asked(sal_error *err)
+{
+    static const char path[] = SAL_SOURCE_DIR "/tests/golden/gguf/talk.gguf";
+    static const int32_t answer[] = {5, 7};
+    sal_model *m = NULL;
+    sal_lm *lm = NULL;
+    char written[256];
+    sal_status st = sal_lm_open(&lm, path, NULL, err);
+
+    snprintf(written, sizeof written, "%s/alloc-%ld.onnx", SAL_TEST_TMP, (long)getpid());
+    if (st == SAL_OK)
+        st = sal_lm_asked(&m, lm, answer, 2, err);
+    CHECK((st == SAL_OK) == (m != NULL));
+    if (st == SAL_OK)
+        st = sal_model_export(sal_lm_model(lm), written, err);
+    sal_model_free(m);
+    sal_lm_free(lm);
+    (void)unlink(written);
+    return st;
+}
+
 static sal_status job_labels(sal_error *err)
 {
     static const char table[] =
@@ -546,6 +609,8 @@ SWEEP(gguf_pieces, 7)
 SWEEP(gguf_unigram, 1)
 SWEEP(gguf_bert, 1)
 SWEEP(chat, 1)
+SWEEP(lm, 23)
+SWEEP(lm_asked, 23)
 SWEEP(labels, 1)
 SWEEP(cut, 1)
 SWEEP(check, 61)
@@ -554,11 +619,12 @@ SWEEP(picture, 1)
 
 int main(int argc, char **argv)
 {
-    return harness_main(
-        argc, argv,
-        TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run), T(lean),
-              T(differentiate), T(grad_cam), T(integrated_gradients), T(lrp), T(box), T(deeplift),
-              T(conductance), T(full_grad), T(rise), T(export), T(word_piece), T(bpe), T(unigram),
-              T(word_level), T(gguf_bytes), T(gguf_pieces), T(gguf_unigram), T(gguf_bert), T(chat),
-              T(gguf), T(folder), T(labels), T(cut), T(check), T(similarity), T(picture)));
+    return harness_main(argc, argv,
+                        TESTS(T(open), T(functions), T(branch), T(selections), T(look), T(run),
+                              T(lean), T(differentiate), T(grad_cam), T(integrated_gradients),
+                              T(lrp), T(box), T(deeplift), T(conductance), T(full_grad), T(rise),
+                              T(export), T(word_piece), T(bpe), T(unigram), T(word_level),
+                              T(gguf_bytes), T(gguf_pieces), T(gguf_unigram), T(gguf_bert), T(chat),
+                              T(gguf), T(folder), T(lm), T(lm_asked), T(labels), T(cut), T(check),
+                              T(similarity), T(picture)));
 }

@@ -1,11 +1,14 @@
 /* The decoder: prompts in blocks and token by token over a key-value cache against PyTorch's logits
  * of the whole text (tests/oracle/make_gguf.py); sampling; saved prompts. */
 #include "exec/cache.h"
+#include "exec/session.h"
 #include "format/language/gguf_model.h"
+#include "graph/passes/passes.h"
 #include "harness.h"
 #include "lm/decoder.h"
 #include "lm/perplexity.h"
 #include "lm/sample.h"
+#include "ops/core/evaluate.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -157,6 +160,72 @@ TEST(rows_of_different_length)
         sal_decoder_free(d);
     }
     lm_close(&c);
+}
+
+/* Longer than tiles, blocks and spans of the cache: blocks of many lengths, single tokens, and
+ * again behind a truncation, against the graph without a cache. */
+TEST(long_texts)
+{
+    enum { N = 600 };
+    static const size_t blocks[] = {15, 1, 1, 110, 2, 127, 1, 3, 255, 1, 1, 83}; /* 600 */
+    static const char *const names[] = {"llama", "gemma3", "window"};
+    static float got[N * LM_VOCABULARY], once[N * LM_VOCABULARY];
+    int32_t ids[N];
+    sal_rng rng = sal_rng_seed(harness.seed, 5);
+
+    for (int i = 0; i < N; i++)
+        ids[i] = (int32_t)(sal_rng_u64(&rng) % LM_VOCABULARY);
+    for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+        static const sal_fold how = SAL_FOLD_EXEC(sal_node_eval);
+        const sal_bound bound = {0, 2, {1, N}};
+        sal_session *s = NULL;
+        sal_graph *g = NULL;
+        sal_tensor in = SAL_TENSOR_INIT;
+        sal_error err = {SAL_OK, 0, ""};
+        lm_case c;
+        const float *want;
+        double most = 0.0, apart = 0.0;
+
+        if (!lm_open(&c, names[k]))
+            continue;
+        CHECK(sal_graph_bind(&g, c.g, 1, &bound, &how, &err) == SAL_OK);
+        CHECK(sal_pass_all(g, &how, &err) == SAL_OK);
+        CHECK_MSG(sal_session_take(&s, g, NULL, &err) == SAL_OK, "%s", err.msg);
+        CHECK(sal_tensor_new(&in, SAL_I64, 2, bound.dims, NULL) == SAL_OK);
+        for (int i = 0; i < N; i++)
+            sal_tensor_set(&in, i, ids[i]);
+        CHECK_MSG(sal_session_run(s, &in, &err) == SAL_OK, "%s", err.msg);
+        want = sal_session_output(s, 0)->data;
+        for (int threads = 1; threads <= 2; threads++) {
+            sal_decoder_opts o = {threads, true, "f32", N, 1};
+            sal_decoder *d = NULL;
+            size_t at = 0;
+
+            CHECK(sal_decoder_new(&d, c.g, &o, &err) == SAL_OK);
+            for (size_t b = 0; b < sizeof(blocks) / sizeof(blocks[0]); b++) {
+                CHECK(sal_decoder_feed_all(d, 0, ids + at, blocks[b], got + at * LM_VOCABULARY,
+                                           &err) == SAL_OK);
+                at += blocks[b];
+            }
+            CHECK_EQ(at, N);
+            sal_decoder_truncate(d, 0, 250); /* inside of a tile, before the end of a span */
+            CHECK(sal_decoder_feed_all(d, 0, ids + 250, N - 250, got + 250 * LM_VOCABULARY, &err) ==
+                  SAL_OK);
+            for (int i = 0; i < N * LM_VOCABULARY; i++) {
+                most = fmax(most, fabs((double)want[i]));
+                apart = fmax(apart, fabs((double)got[i] - (double)want[i]));
+            }
+            CHECK_MSG(apart < 6e-6 * most, "%s, %d threads: %g", names[k], threads, apart / most);
+            if (threads == 1)
+                memcpy(once, got, sizeof(got));
+            sal_decoder_free(d);
+        }
+        CHECK_MSG(memcmp(once, got, sizeof(got)) == 0, "%s: other bytes with two threads",
+                  names[k]);
+        sal_session_free(s);
+        sal_tensor_free(&in);
+        lm_close(&c);
+    }
 }
 
 /* What a row holds from the beginning of a prompt is kept; refused calls leave the row as it was.
@@ -369,6 +438,6 @@ int main(int argc, char **argv)
 {
     return harness_main(argc, argv,
                         TESTS(T(exact_is_pytorch), T(policies), T(rows_of_different_length),
-                              T(set_and_refuse), T(saved_prompt), T(perplexity), T(repeats),
-                              T(sampling), T(seeds)));
+                              T(long_texts), T(set_and_refuse), T(saved_prompt), T(perplexity),
+                              T(repeats), T(sampling), T(seeds)));
 }

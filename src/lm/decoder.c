@@ -36,7 +36,6 @@ struct sal_decoder {
     int64_t *inputs; /* ids, then positions, of one run */
     decoder_plan plans[DECODER_PLANS];
     uint64_t clock;
-    uint64_t identity; /* of the weights, for saved prompts */
 };
 
 /* ---- the graphs ---- */
@@ -135,20 +134,18 @@ done:
     return st;
 }
 
-/* A hash of shapes and of samples of the weights: enough to tell models apart. */
+/* A hash of all weights: saved prompts belong to one model. */
 static uint64_t decoder_identity(const sal_graph *g)
 {
     uint64_t h = 0;
 
     for (size_t i = 0; i < g->n_values; i++) {
         const sal_tensor *t = g->values[i]->constant;
-        size_t bytes = t == NULL ? 0 : sal_tensor_bytes(t);
 
-        if (bytes == 0 || t->data == NULL)
+        if (t == NULL || t->data == NULL)
             continue;
         h = sal_hash(t->dims, (size_t)t->rank * sizeof(*t->dims), h);
-        h = sal_hash(t->data, SAL_MIN(bytes, 256), h);
-        h = sal_hash((const uint8_t *)t->data + bytes / 2, SAL_MIN(bytes - bytes / 2, 64), h);
+        h = sal_hash(t->data, sal_tensor_bytes(t), h);
     }
     return h;
 }
@@ -171,7 +168,6 @@ sal_status sal_decoder_new(sal_decoder **out, const sal_graph *model, const sal_
                          "allowed",
                          (long long)opts->context, (int)opts->rows));
     SAL_TRY(decoder_graphs(d, model, err));
-    d->identity = decoder_identity(d->whole);
     SAL_TRY(decoder_layers(d->whole, &c, err));
     c.rows = opts->rows;
     c.context = opts->context;
@@ -409,7 +405,7 @@ enum { DECODER_HEAD = 8 + 3 * 8 + 16, DECODER_VERSION = 1 };
 sal_status sal_decoder_save(const sal_decoder *d, int32_t row, const char *path, sal_error *err)
 {
     const decoder_row *r = &d->rows[row];
-    uint64_t numbers[3] = {DECODER_VERSION, d->identity, r->n}, sum;
+    uint64_t numbers[3] = {DECODER_VERSION, decoder_identity(d->whole), r->n}, sum;
     char policy[16] = {0};
     sal_bytes b = {NULL, 0, 0};
     sal_status st = SAL_OK;
@@ -444,7 +440,7 @@ static sal_status decoder_load_check(const sal_decoder *d, const char *path, con
                         (unsigned long long)numbers[0], DECODER_VERSION);
     if (sal_hash(f->data, f->size - 8, 0) != sum)
         return sal_fail(err, SAL_EFORMAT, "%s: damaged: its checksum is wrong", path);
-    if (numbers[1] != d->identity)
+    if (numbers[1] != decoder_identity(d->whole))
         return sal_fail(err, SAL_EFORMAT, "%s: saved with another model", path);
     if (strncmp((const char *)f->data + 32, d->opts.policy, 16) != 0)
         return sal_fail(err, SAL_EFORMAT, "%s: saved with the cache policy %.16s, not %s", path,

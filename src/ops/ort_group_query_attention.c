@@ -1,8 +1,10 @@
 /* GroupQueryAttention of ONNX Runtime: causal attention whose heads of keys serve several heads of
  * queries. Inputs query, key, value (or all packed into the first), past keys, past values, number
  * of keys of each row less one, length in all, tables of cosines and sines, positions, bias of the
- * logits; outputs the result, the present keys and values. The past is taken to be as long as its
- * tensor. */
+ * logits; outputs the result, the present keys and values. The tensors of the past may be longer
+ * than the past, which is what a row has beyond its queries (a buffer shared with the present). The
+ * present is as long as ONNX Runtime's where the length in all is a constant, else as the past's
+ * tensor and the queries together. */
 #include "ops/core/ort_attention.h"
 
 /* Positions of the queries [batch, sequence]: behind the past, which is what the row has beyond the
@@ -55,29 +57,77 @@ static sal_status gqa_unpack(sal_builder *b, const sal_node *n, int64_t heads, i
     return b->st;
 }
 
-/* Which keys j a query at i sees, bool [batch, 1, queries, keys]: i - window < j <= i, within the
- * row. */
+/* Keys of each row before its queries, int64 [batch, 1, 1, 1]. */
+static sal_vid gqa_past(sal_builder *b, const sal_node *n, sal_vid key)
+{
+    sal_vid rows = sal_b_cast(b, n->in[5], SAL_I64), length = sal_ort_length(b, key, 1);
+    if (b->st != SAL_OK)
+        return SAL_NONE;
+    const int64_t dims[] = {sal_val(b->g, key)->dims[0], 1, 1, 1};
+    rows = sal_b_reshape(b, rows, 4, dims, key);
+    return sal_b2(b, "Sub", sal_b2(b, "Add", rows, sal_b_scalar(b, SAL_I64, 1.0)), length);
+}
+
+/* Which keys a query sees, bool [batch, 1, queries, keys]. The keys stand as they come: those of
+ * the past's tensor, of which a row has the first `before`, then the new ones, which follow these.
+ * A query at i sees i - window < position
+ * <= i, within the row. */
 static sal_vid gqa_mask(sal_builder *b, const sal_node *n, sal_vid key, sal_vid past,
                         int64_t window)
 {
-    static const int64_t after[] = {1, 2, 3}, column = 1;
-    sal_vid keys = sal_ort_length(b, key, 1), total = keys;
-    sal_vid i = sal_ort_range(b, keys);
+    static const int64_t column = 1;
+    sal_vid keys = sal_ort_length(b, key, 1), before = sal_b_scalar(b, SAL_I64, 0.0);
+    sal_vid at = sal_ort_range(b, keys), filled = SAL_NONE;
+    sal_vid i = sal_b_unsqueeze(b, at, 1, &column);
     if (past != SAL_NONE) {
-        total = sal_b2(b, "Add", keys, sal_ort_length(b, past, 2));
-        i = sal_b2(b, "Add", i, sal_ort_length(b, past, 2));
+        sal_vid room = sal_ort_length(b, past, 2), all = sal_b2(b, "Add", room, keys);
+        sal_vid j = sal_ort_range(b, all), is_new = sal_b2(b, "GreaterOrEqual", j, room);
+        before = gqa_past(b, n, key);
+        at = sal_b3(b, "Where", is_new, sal_b2(b, "Add", before, sal_b2(b, "Sub", j, room)), j);
+        filled = sal_b2(b, "Or", is_new, sal_b2(b, "Less", j, before));
     }
-    i = sal_b_unsqueeze(b, i, 1, &column);
-    sal_vid j = sal_ort_range(b, total), rows = sal_b_cast(b, n->in[5], SAL_I64);
+    i = sal_b2(b, "Add", before, i);
+    sal_vid rows = sal_b_cast(b, n->in[5], SAL_I64);
     if (b->st != SAL_OK)
         return SAL_NONE;
-    rows = sal_b_reshape(b, rows, 1, &sal_val(b->g, key)->dims[0], key);
-    sal_vid seen = sal_b2(b, "LessOrEqual", j, i);
+    const int64_t dims[] = {sal_val(b->g, key)->dims[0], 1, 1, 1};
+    rows = sal_b_reshape(b, rows, 4, dims, key);
+    sal_vid seen = sal_b2(b, "LessOrEqual", at, i);
     if (window > 0)
-        seen = sal_b2(
-            b, "And", seen,
-            sal_b2(b, "Greater", j, sal_b2(b, "Sub", i, sal_b_scalar(b, SAL_I64, (double)window))));
-    return sal_b2(b, "And", seen, sal_b2(b, "LessOrEqual", j, sal_b_unsqueeze(b, rows, 3, after)));
+        seen = sal_b2(b, "And", seen,
+                      sal_b2(b, "Greater", at,
+                             sal_b2(b, "Sub", i, sal_b_scalar(b, SAL_I64, (double)window))));
+    seen = sal_b2(b, "And", seen, sal_b2(b, "LessOrEqual", at, rows));
+    return filled == SAL_NONE ? seen : sal_b2(b, "And", seen, filled);
+}
+
+/* Keys or values in the order of their positions: x [batch, heads, room + queries, size] has the
+ * past's tensor first. */
+static sal_vid gqa_present(sal_builder *b, const sal_node *n, sal_vid x, sal_vid key, sal_vid past)
+{
+    static const int64_t ends[] = {0, 1, 3};
+    sal_vid keys = sal_ort_length(b, key, 1), room = sal_ort_length(b, past, 2);
+    sal_vid all = sal_b2(b, "Add", room, keys), before = gqa_past(b, n, key);
+    double total;
+    if (b->st != SAL_OK)
+        return SAL_NONE;
+    if (n->in[6] != SAL_NONE && sal_value_number(b->g, n->in[6], &total)) {
+        sal_vid known = sal_b_scalar(b, SAL_I64, total);
+        all = sal_b2(b, "Min", all, sal_b2(b, "Max", room, known));
+    }
+    sal_vid j = sal_b_unsqueeze(b, sal_ort_range(b, all), 3, ends);
+    sal_vid since = sal_b2(b, "Sub", j, before), zero = sal_b_scalar(b, SAL_I64, 0.0);
+    sal_vid is_new =
+        sal_b2(b, "And", sal_b2(b, "GreaterOrEqual", since, zero), sal_b2(b, "Less", since, keys));
+    sal_vid from = sal_b3(b, "Where", is_new, sal_b2(b, "Add", since, room), j);
+    /* One index for each element: [batch, heads, positions, size]. */
+    sal_vid shape = sal_b_shape_of(b, x);
+    sal_vid part[3] = {sal_b_slice(b, shape, 0, 0, 2, 1),
+                       sal_b_reshape(b, all, 1, (const int64_t[]){1}, all),
+                       sal_b_slice(b, shape, 0, 3, 4, 1)};
+    sal_attr axis = SAL_AI("axis", 2);
+    from = sal_b2(b, "Expand", from, sal_b_concat(b, 3, part, 0));
+    return sal_b_op(b, "GatherElements", 2, (sal_vid[]){x, from}, 1, &axis);
 }
 
 static sal_status ort_group_query_attention_expand(sal_builder *b, const sal_node *n, sal_vid *out)
@@ -130,7 +180,7 @@ static sal_status ort_group_query_attention_expand(sal_builder *b, const sal_nod
     sal_ort_attend(b, &a, true, y);
     for (int i = 0; i < 3; i++)
         if (sal_node_out(n, i) != SAL_NONE)
-            out[i] = y[i];
+            out[i] = i == 0 || first ? y[i] : gqa_present(b, n, y[i], part[1], past);
     return b->st;
 }
 
@@ -141,6 +191,10 @@ static const char *const ort_group_query_attention_cases[] = {
     "f32[6,8] ; num_heads=2 kv_num_heads=1 do_rotary=1 ; out=3 nofd2",
     "f32[2,3,32] f32[2,3,16] f32[2,3,16] f32[2,2,0,8] f32[2,2,0,8] i32[2]{2,2} i32[]{3} ; "
     "num_heads=4 kv_num_heads=2 scale=0.3 softcap=2.0 ; out=3 wrt=0,1,2 nofd2",
+    "f32[1,1,32] f32[1,1,16] f32[1,1,16] f32[1,2,6,8] f32[1,2,6,8] i32[1]{3} i32[]{4} ; "
+    "num_heads=4 kv_num_heads=2 ; out=3 const=5,6 nofd2",
+    "f32[2,1,32] f32[2,1,16] f32[2,1,16] f32[2,1,5,16] f32[2,1,5,16] i32[2]{2,4} i32[]{5} f32[6,8] "
+    "f32[6,8] ; num_heads=2 kv_num_heads=1 do_rotary=1 local_window_size=2 ; out=3 const=5,6 nofd2",
     "f32[1,4,64] _ _ f32[1,1,0,16] f32[1,1,0,16] i32[1]{3} i32[]{4} f32[6,8] f32[6,8] ; "
     "num_heads=2 kv_num_heads=1 local_window_size=2 do_rotary=1 rotary_interleaved=1 ; out=3 wrt=0 "
     "nofd2",

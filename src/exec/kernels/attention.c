@@ -167,6 +167,14 @@ static void attention_unit_run(const attention_state *a, const sal_cache *c,
             const uint8_t *tile = sal_cache_values(c, a->layer, u->text, u->head, at + t);
             const float *values =
                 a->isa->get_values[policy->values](tile, a->value_size, r->values);
+            int64_t valid = u->to - (first + t * SAL_CACHE_TILE);
+            if (valid < SAL_CACHE_TILE) { /* places behind may hold what is left of other texts */
+                if (values != r->values)
+                    memcpy(r->values, values, (size_t)(valid * a->value_size) * sizeof(float));
+                memset(r->values + valid * a->value_size, 0,
+                       (size_t)((SAL_CACHE_TILE - valid) * a->value_size) * sizeof(float));
+                values = r->values;
+            }
             a->isa->mix(r->o, r->s + t * SAL_CACHE_TILE, width, n, a->value_size, values);
         }
     }
@@ -378,7 +386,10 @@ static sal_status attention_step(sal_step *step, sal_session *s, sal_error *err)
 bool sal_covers_attention(const sal_plan *p, const sal_graph *g, const sal_node *n)
 {
     const sal_value *q = sal_val(g, n->in[0]);
-    if (p->cache == NULL || q->rank != 3 || q->dtype != SAL_F32 ||
+    const sal_value *k = sal_val(g, n->in[1]), *v = sal_val(g, n->in[2]);
+    if (p->cache == NULL || k->rank != 3 || v->rank != 3 || k->dtype != SAL_F32 ||
+        v->dtype != SAL_F32 || k->dims[0] != q->dims[0] || k->dims[1] != q->dims[1] ||
+        v->dims[1] != q->dims[1] || q->rank != 3 || q->dtype != SAL_F32 ||
         sal_node_int(n, "is_causal", 0) != 1 || n->n_in > 3 || n->n_out > 1 ||
         sal_node_int(n, "right_window_size", -1) >= 0)
         return false;

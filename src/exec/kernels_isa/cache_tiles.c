@@ -107,6 +107,7 @@ static float q_scale(const float *x, int most)
 static int q_code(float x, float inverse, int least, int most)
 {
     float r = x * inverse;
+    r = r == r ? r : 0.0f; /* inf * 0: the scale is infinite and says so */
     int q = (int)(r > 127.0f ? 127.0f : r < -128.0f ? -128.0f : r + (r < 0.0f ? -0.5f : 0.5f));
     return q < least ? least : q > most ? most : q;
 }
