@@ -224,8 +224,8 @@ done:
     return st;
 }
 
-/* One that is there, else a new one in the place of the one used longest ago; the plan for single
- * tokens stays. */
+/* One that is there, else a new one in the place of the one used longest ago. Plans for blocks are
+ * large and soon made: there is one at a time. */
 static sal_status decoder_plan_for(sal_decoder *d, int64_t batch, int64_t sequence, bool all,
                                    decoder_plan **out, sal_error *err)
 {
@@ -242,6 +242,13 @@ static sal_status decoder_plan_for(sal_decoder *d, int64_t batch, int64_t sequen
         }
         if (slot == NULL || p->used < slot->used)
             slot = p;
+    }
+    for (int i = 0; sequence > 1 && i < DECODER_PLANS; i++) {
+        if (d->plans[i].sequence > 1) {
+            sal_session_free(d->plans[i].session);
+            d->plans[i] = (decoder_plan){.session = NULL};
+            slot = &d->plans[i];
+        }
     }
     sal_session_free(slot->session);
     *slot = (decoder_plan){NULL, batch, sequence, all, ++d->clock};

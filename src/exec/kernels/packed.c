@@ -31,7 +31,7 @@ typedef struct packed_part {
 
 typedef struct packed_panel {
     dnnl_primitive_t prim;
-    dnnl_memory_t a, w, y;
+    dnnl_memory_t a, w, y, pad; /* pad: oneDNN's own room; NULL when it wants none */
     int64_t rows;
 } packed_panel;
 
@@ -46,7 +46,7 @@ typedef struct packed_state {
     bool half;
     int64_t panel;
     packed_panel panels[2]; /* full and last */
-    size_t a_bytes, panel_bytes;
+    size_t a_bytes, panel_bytes, rooms_bytes, pad_bytes;
     const sal_isa_table *isa;
 } packed_state;
 
@@ -60,6 +60,8 @@ static void packed_panel_free(packed_panel *q)
         dnnl_memory_destroy(q->w);
     if (q->y != NULL)
         dnnl_memory_destroy(q->y);
+    if (q->pad != NULL)
+        dnnl_memory_destroy(q->pad);
 }
 
 static void packed_free(void *state)
@@ -201,9 +203,15 @@ static sal_status packed_many(sal_step *step, sal_session *session, sal_error *e
                                                        (s->transposed ? (size_t)r * es : 0)));
         SAL_DNNL(dnnl_memory_set_data_handle(q->w, panel));
         SAL_DNNL(dnnl_memory_set_data_handle(q->y, s->transposed ? y : y + r));
-        dnnl_exec_arg_t args[3] = {
-            {DNNL_ARG_SRC, q->a}, {DNNL_ARG_WEIGHTS, q->w}, {DNNL_ARG_DST, q->y}};
-        SAL_DNNL(dnnl_primitive_execute(q->prim, session->plan.stream, 3, args));
+        if (q->pad != NULL)
+            SAL_DNNL(
+                dnnl_memory_set_data_handle(q->pad, (uint8_t *)(void *)rooms + s->rooms_bytes));
+        dnnl_exec_arg_t args[4] = {{DNNL_ARG_SRC, q->a},
+                                   {DNNL_ARG_WEIGHTS, q->w},
+                                   {DNNL_ARG_DST, q->y},
+                                   {DNNL_ARG_SCRATCHPAD, q->pad}};
+        SAL_DNNL(
+            dnnl_primitive_execute(q->prim, session->plan.stream, q->pad != NULL ? 4 : 3, args));
     }
 done:
     return st;
@@ -229,6 +237,9 @@ static sal_status packed_panel_new(const sal_plan *p, packed_state *s, int64_t r
     SAL_TRY(sal_dnnl_strided(type, 2, w, w_lead, &wd, err));
     SAL_TRY(sal_dnnl_strided(SAL_F32, 2, y, y_lead, &yd, err));
     SAL_DNNL(dnnl_primitive_attr_create(&attr));
+    /* All steps share the session's scratch; left to itself, each primitive keeps room of its own.
+     */
+    SAL_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
     if (s->residual || s->transposed) {
         SAL_DNNL(dnnl_post_ops_create(&ops));
         SAL_DNNL(dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef));
@@ -241,6 +252,11 @@ static sal_status packed_panel_new(const sal_plan *p, packed_state *s, int64_t r
     SAL_DNNL(dnnl_memory_create(&out->a, ad, p->engine, DNNL_MEMORY_NONE));
     SAL_DNNL(dnnl_memory_create(&out->w, wd, p->engine, DNNL_MEMORY_NONE));
     SAL_DNNL(dnnl_memory_create(&out->y, yd, p->engine, DNNL_MEMORY_NONE));
+    const_dnnl_memory_desc_t pad = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    if (pad != NULL && dnnl_memory_desc_get_size(pad) > 0) {
+        SAL_DNNL(dnnl_memory_create(&out->pad, pad, p->engine, DNNL_MEMORY_NONE));
+        s->pad_bytes = SAL_MAX(s->pad_bytes, dnnl_memory_desc_get_size(pad));
+    }
 done:
     if (pd != NULL)
         dnnl_primitive_desc_destroy(pd);
@@ -276,6 +292,7 @@ static sal_status packed_panels(const sal_plan *p, packed_state *s, bool *ok, sa
     }
     s->a_bytes = s->half ? ((size_t)(s->count * s->inner) * 2 + 63) / 64 * 64 : 0;
     s->panel_bytes = ((size_t)(s->panel * columns * es) + 63) / 64 * 64;
+    s->rooms_bytes = ((size_t)(s->threads * columns) * sizeof(float) + 63) / 64 * 64;
 done:
     return st;
 }
@@ -344,8 +361,7 @@ static sal_status packed_emit(sal_plan *p, const sal_node *n, const sal_group *g
     } else if (few) {
         scratch = (size_t)s->threads * (size_t)s->inner * sizeof(float);
     } else {
-        scratch = s->a_bytes + s->panel_bytes +
-                  (size_t)s->threads * (size_t)s->part[0].m.columns * sizeof(float);
+        scratch = s->a_bytes + s->panel_bytes + s->rooms_bytes + s->pad_bytes;
     }
     packed_state *handed = s;
     const char *how = !few                    ? (s->half ? "panels bf16" : "panels f32")
