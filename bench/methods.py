@@ -90,16 +90,16 @@ def rows():
     add("deeplift", RESNET, same=False, passes=4)
     add("deeplift-shap", RESNET, {"samples": 4}, same=False, passes=16)
     # all channels of the layer, each a pass through the whole network
-    align = ("-p", "align=1")
+    align = ("--param", "align=1")
     add("score-cam", LITE, ours=align, passes=1280, bar=5.0, once=True)
-    early = ("-p", "layer=/stages/stages.0/stages.0.2/relu/Relu_output_0")
+    early = ("--param", "layer=/stages/stages.0/stages.0.2/relu/Relu_output_0")
     module = {"module": "stages.0"}
     add("score-cam", RESNET, (), align + early, module, passes=256, bar=5.0, once=True)
     add("score-cam", SMALL, ours=align, passes=48, bar=5.0)
     add("ablation-cam", LITE, bar=5.0, once=True)
     add("ablation-cam", RESNET, bar=5.0, once=True)
     # pytorch-grad-cam puts -1e7 where a layer has negative values
-    add("ablation-cam", SMALL, ours=("-p", "value=-1e7"), bar=5.0)
+    add("ablation-cam", SMALL, ours=("--param", "value=-1e7"), bar=5.0)
     return table
 
 
@@ -117,7 +117,7 @@ def perturb(add, model):
     few = {"grid": min(GRID[model], 5)}
     few["samples"] = 4 * few["grid"] ** 2
     add("kernel-shap", model, few, passes=few["samples"])
-    add("lime", model, dict(grid, samples=samples), ours=("-p", "segments=0"), passes=samples)
+    add("lime", model, dict(grid, samples=samples), ours=("--param", "segments=0"), passes=samples)
 
 
 def own_rows():
@@ -227,7 +227,7 @@ class Run:
             "--json",
         ]
         for key, value in params.items():
-            command += ["-p", "%s=%s" % (key, value)]
+            command += ["--param", "%s=%s" % (key, value)]
         if path:
             layer = row.method.endswith("cam") and row.method != "guided-grad-cam"
             layer = layer or "cam" in row.method and row.method != "guided-grad-cam"
